@@ -1,0 +1,50 @@
+"""The project's own exceptions.
+
+They are raised where the fact is known, say what was wrong, where, and what to do about it, and are caught in
+one place: the entry point (`osuT5.cli`), which prints the message and exits with `exit_code`.
+"""
+
+
+class MapperatorinatorError(Exception):
+    """Anything that a user can cause and a user can mend. One message, no traceback."""
+
+    exit_code = 2
+
+
+class InputError(MapperatorinatorError):
+    """A file, path or option is wrong."""
+
+
+class OptionErrors(InputError):
+    """Several options are wrong; all of them are named at once.
+
+    Args:
+        problems: one sentence per wrong option.
+    """
+
+    def __init__(self, problems: list[str]):
+        self.problems = list(problems)
+        lines = self.problems if len(self.problems) == 1 else [f"- {p}" for p in self.problems]
+        super().__init__("\n".join(lines))
+
+
+class BeatmapError(InputError):
+    """A .osu or .osz file cannot be read."""
+
+
+class AudioError(InputError):
+    """An audio file cannot be read."""
+
+
+class CheckpointError(InputError):
+    """A model folder is incomplete, or does not fit the profile it is used with."""
+
+
+class TokenError(MapperatorinatorError):
+    """An event, id or conditioning value lies outside a vocabulary."""
+
+
+class RejectedMap(MapperatorinatorError):
+    """The gate refused every attempt; the last one is kept as `*.rejected.osu`."""
+
+    exit_code = 3
