@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Profile:
         known = {f.name for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise CheckpointError(f"{source}: unknown profile fields {', '.join(unknown)}; it was written by a newer version")
+            raise CheckpointError(f"{source}: unknown profile fields {', '.join(unknown)}; a newer version wrote it")
         if "name" not in values:
             raise CheckpointError(f"{source}: the profile has no name")
         try:
@@ -169,7 +169,7 @@ def profile_names() -> list[str]:
     return list(_table()["profiles"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_profile(name: str) -> Profile:
     """The built-in profile of that name. Raises CheckpointError naming the known ones."""
     table = _table()

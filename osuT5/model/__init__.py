@@ -1,0 +1,19 @@
+"""The neural model: samples and token ids in, logits out. Outsiders use only what is listed here."""
+
+from osuT5.model.cache import StaticCache
+from osuT5.model.checkpoint import load_model, save_checkpoint
+from osuT5.model.config import MapperatorinatorConfig
+from osuT5.model.loss import token_loss
+from osuT5.model.model import Mapperatorinator, ModelOutput
+from osuT5.model.weights import state_dict_keys
+
+__all__ = [
+    "Mapperatorinator",
+    "MapperatorinatorConfig",
+    "ModelOutput",
+    "StaticCache",
+    "load_model",
+    "save_checkpoint",
+    "state_dict_keys",
+    "token_loss",
+]

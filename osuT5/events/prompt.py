@@ -1,0 +1,245 @@
+"""The one builder of decoder inputs: generation, training samples and map review lay out their ids here.
+
+A prompt is: input contexts (start mark, own conditions, events, end mark), the conditions of the map to write,
+the state at the window start (last kiai, last speed, song position), id 1, then the output contexts with their marks.
+Facts: token spec of the published models, "prompt, token by token".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from osuT5.errors import InputError
+from osuT5.events.conditions import Conditions, class_prefix
+from osuT5.events.profile import Profile, Template
+from osuT5.events.sequence import last_value_before, window_slice
+from osuT5.events.types import ContextType, Event, EventSequence, EventType
+from osuT5.events.vocabulary import Vocabulary
+
+DEFAULT_SPEED = 100
+# The state tokens in the order in which they stand in a prompt.
+STATE_TYPES = (EventType.KIAI, EventType.SCROLL_SPEED, EventType.SONG_POSITION)
+STATE_DEFAULTS = {EventType.KIAI: 0, EventType.SCROLL_SPEED: DEFAULT_SPEED}
+MAX_HALVINGS = 10
+
+
+@dataclass(frozen=True)
+class PromptContext:
+    """One context as it stands in a prompt: its event ids and, for inputs that bring them, its own conditions."""
+
+    context: ContextType
+    ids: Sequence[int]
+    prefix: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Ids of a decoder input and where the events of each output context lie: (first index, end index)."""
+
+    ids: list[int]
+    output_spans: list[tuple[int, int]]
+    start_index: int  # index of id 1
+
+
+def lay_out(
+    vocabulary: Vocabulary,
+    inputs: Sequence[PromptContext],
+    prefix: Sequence[int],
+    outputs: Sequence[PromptContext],
+    *,
+    previous: Sequence[int] = (),
+    close_last: bool = False,
+) -> Layout:
+    """Puts the parts in order. `close_last` writes the end mark of the last output (training), else it stays open."""
+    ids: list[int] = []
+    for part in inputs:
+        _mark(ids, vocabulary.context_sos, part.context)
+        ids.extend(part.prefix)
+        ids.extend(part.ids)
+        _mark(ids, vocabulary.context_eos, part.context)
+    ids.extend(prefix)
+    ids.extend(previous)
+    start_index = len(ids)
+    ids.append(vocabulary.sos_id)
+    spans = []
+    for number, part in enumerate(outputs):
+        _mark(ids, vocabulary.context_sos, part.context)
+        first = len(ids)
+        ids.extend(part.ids)
+        spans.append((first, len(ids)))
+        if close_last or number < len(outputs) - 1:
+            _mark(ids, vocabulary.context_eos, part.context)
+    return Layout(ids, spans, start_index)
+
+
+def _mark(ids: list[int], marks: Mapping[ContextType, int], context: ContextType) -> None:
+    if context in marks:
+        ids.append(marks[context])
+
+
+def carries_kiai(profile: Profile, context: ContextType) -> bool:
+    """Whether a context's events say where kiai is on."""
+    return context is ContextType.KIAI or (profile.add_kiai and context in (ContextType.MAP, ContextType.GD))
+
+
+def carries_speed(profile: Profile, context: ContextType) -> bool:
+    """Whether a context's events hold slider or scroll speeds."""
+    in_map = (profile.add_sv or profile.add_mania_sv) and context in (ContextType.MAP, ContextType.GD)
+    return context is ContextType.SV or in_map
+
+
+def state_at(
+    profile: Profile, context: ContextType, sequence: EventSequence, time_ms: float
+) -> dict[EventType, int]:
+    """What one context says about the moment before `time_ms`: kiai on or off, the last speed x 100."""
+    state: dict[EventType, int] = {}
+    if profile.add_kiai_special_token and carries_kiai(profile, context):
+        state[EventType.KIAI] = last_value_before(sequence, EventType.KIAI, time_ms, 0)
+    if profile.add_sv_special_token and carries_speed(profile, context):
+        state[EventType.SCROLL_SPEED] = last_value_before(sequence, EventType.SCROLL_SPEED, time_ms, DEFAULT_SPEED)
+    return state
+
+
+def required_state(profile: Profile, template: Template) -> set[EventType]:
+    """State tokens that a template's prompts always hold, whether or not a context of the prompt knows them."""
+    required = set()
+    if any(carries_kiai(profile, c) for c in template.outputs):
+        required.add(EventType.KIAI)
+    if any(carries_speed(profile, c) for c in template.outputs):
+        required.add(EventType.SCROLL_SPEED)
+    if profile.add_song_position_token:
+        required.add(EventType.SONG_POSITION)
+    return required
+
+
+def state_ids(
+    profile: Profile, vocabulary: Vocabulary, state: Mapping[EventType, int], time_ms: float, song_length_ms: float | None
+) -> list[int]:
+    """Ids of the state tokens in prompt order; the song position is added when the profile has it.
+
+    Args:
+        song_length_ms: None leaves the position out (contexts that bring no conditions).
+    """
+    ids = [vocabulary.encode(Event(t, state[t])) for t in STATE_TYPES if t in state]
+    if profile.add_song_position_token and song_length_ms is not None:
+        ids.append(vocabulary.song_position_id(time_ms / song_length_ms if song_length_ms > 0 else 0.0))
+    return ids
+
+
+@dataclass(frozen=True)
+class InputContext:
+    """A given context: its events, and the conditions it brings if it is another difficulty."""
+
+    context: ContextType
+    sequence: EventSequence = field(default_factory=EventSequence)
+    conditions: Conditions | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Decoder input of one window; `negative` is the guidance twin (None without guidance)."""
+
+    ids: list[int]
+    negative: list[int] | None = None
+
+
+@dataclass
+class PromptBuilder:
+    """Builds the prompts of one song for one template.
+
+    Args:
+        inputs: in template order.
+        conditions: of the map to write; `negative` the guidance twin's, or None.
+        limit: tgt_seq_len; contexts keep their last events until the prompt is shorter.
+    """
+
+    profile: Profile
+    vocabulary: Vocabulary
+    template: Template
+    conditions: Conditions
+    song_length_ms: float
+    inputs: Sequence[InputContext] = ()
+    negative: Conditions | None = None
+
+    def __post_init__(self) -> None:
+        self._required = required_state(self.profile, self.template)
+        self._prefix = class_prefix(self.conditions, self.profile, self.vocabulary)
+        self._negative_prefix = (
+            None if self.negative is None else class_prefix(self.negative, self.profile, self.vocabulary)
+        )
+        self._input_prefixes = [
+            class_prefix(c.conditions, self.profile, self.vocabulary) if c.conditions is not None else []
+            for c in self.inputs
+        ]
+
+    def build(self, stage: int, sequences: Mapping[ContextType, EventSequence], window_start_ms: float) -> Prompt:
+        """Prompt for writing output context number `stage` of the template in the window at `window_start_ms`.
+
+        Args:
+            sequences: what is known of each output context up to `stage`; the last one is continued.
+        Raises:
+            InputError: the conditions alone do not fit the decoder.
+        """
+        window_end = window_start_ms + self.profile.window_ms
+        names = self.template.outputs[: stage + 1]
+        outputs = [
+            PromptContext(c, self._window_ids(sequences.get(c, EventSequence()), window_start_ms, window_end))
+            for c in names
+        ]
+        inputs = [
+            PromptContext(
+                c.context,
+                self._window_ids(c.sequence, window_start_ms, window_end),
+                p + self._own_state(c, window_start_ms),
+            )
+            for c, p in zip(self.inputs, self._input_prefixes, strict=True)
+        ]
+        state: dict[EventType, int] = {}
+        for context in names:
+            sequence = sequences.get(context, EventSequence())
+            state.update(state_at(self.profile, context, sequence, window_start_ms))
+        for kind in self._required & STATE_DEFAULTS.keys():
+            state.setdefault(kind, STATE_DEFAULTS[kind])
+        state_part = state_ids(self.profile, self.vocabulary, state, window_start_ms, self.song_length_ms)
+
+        limit = self.profile.tgt_seq_len
+        ids = lay_out(self.vocabulary, inputs, self._prefix + state_part, outputs).ids
+        for halving in range(1, MAX_HALVINGS + 1):
+            if len(ids) < limit:
+                break
+            keep = limit // 2**halving
+            inputs = [_keep_last(c, keep) for c in inputs]
+            outputs = [_keep_last(c, keep) for c in outputs]
+            ids = lay_out(self.vocabulary, inputs, self._prefix + state_part, outputs).ids
+        if len(ids) >= limit:
+            raise InputError(f"Prompt is too long: {len(ids)} ids where the model takes {limit}; use fewer descriptors")
+        negative = None
+        if self._negative_prefix is not None:
+            negative = lay_out(self.vocabulary, inputs, self._negative_prefix + state_part, outputs).ids
+        return Prompt(ids, negative)
+
+    def _window_ids(self, sequence: EventSequence, start_ms: float, end_ms: float) -> list[int]:
+        first, end = window_slice(sequence.times, start_ms, end_ms)
+        return self.vocabulary.encode_window(sequence.events[first:end], start_ms)
+
+    def _own_state(self, given: InputContext, time_ms: float) -> list[int]:
+        """State tokens that an input context states for itself; its song position only beside a class prefix."""
+        state = state_at(self.profile, given.context, given.sequence, time_ms)
+        length = self.song_length_ms if given.conditions is not None else None
+        return state_ids(self.profile, self.vocabulary, state, time_ms, length)
+
+
+def _keep_last(part: PromptContext, count: int) -> PromptContext:
+    return replace(part, ids=part.ids[-count:] if count else [])
+
+
+def negative_conditions(conditions: Conditions, negative_descriptors: Sequence[str | int] | None) -> Conditions:
+    """The guidance twin: other descriptors if any are named, else an unknown mapper; all else as asked."""
+    by_descriptor = bool(conditions.descriptors or negative_descriptors)
+    return replace(
+        conditions,
+        beatmap_id=None,
+        descriptors=list(negative_descriptors or []) or None,
+        mapper_id=conditions.mapper_id if by_descriptor else None,
+    )

@@ -1,0 +1,99 @@
+"""Where objects sit: the position of a group, distances without a direction, near-perfect overlaps.
+
+Facts: spec of post-processing, "positions of a group" and "near-perfect overlaps".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from osuT5.inference.postprocess.drafts import Draft, Kind, Point
+
+if TYPE_CHECKING:
+    from osuT5.events import Group
+
+PLAYFIELD = (512.0, 384.0)
+CENTRE = (256.0, 192.0)
+STACK_PX = 3.8  # closer than this was meant to be the same place
+STACK_MS = 1000
+_DIRECTIONS = 72
+_TURN = math.radians(30)  # a distance without direction goes on, turning gently
+
+
+class Pen:
+    """Follows the objects from position to position."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.x, self.y = CENTRE
+        self.heading = 0.0
+
+    def move(self, group: Group) -> Point:
+        """The group's position in px; a free place at its distance, or the last position, where it has none."""
+        if group.x is not None and group.y is not None:
+            x, y = float(group.x), float(group.y)
+        elif group.distance is not None:
+            x, y = self._at_distance(float(group.distance))
+        else:
+            x, y = self.x, self.y
+        if (x, y) != (self.x, self.y):
+            self.heading = math.atan2(y - self.y, x - self.x)
+        self.x, self.y = x, y
+        return x, y
+
+    def _at_distance(self, distance: float) -> Point:
+        """The direction inside the playfield that turns least from a gentle curve; the far corner if there is none."""
+        wanted = self.heading + _TURN
+        best, best_turn = None, math.inf
+        for i in range(_DIRECTIONS):
+            turn = math.tau * i / _DIRECTIONS
+            x, y = self.x + distance * math.cos(wanted + turn), self.y + distance * math.sin(wanted + turn)
+            turn = min(turn, math.tau - turn)
+            if turn < best_turn and 0 <= x <= PLAYFIELD[0] and 0 <= y <= PLAYFIELD[1]:
+                best, best_turn = (x, y), turn
+        if best is not None:
+            return best
+        return PLAYFIELD[0] if self.x < PLAYFIELD[0] / 2 else 0.0, PLAYFIELD[1] if self.y < PLAYFIELD[1] / 2 else 0.0
+
+
+def merge_near_overlaps(drafts: list[Draft]) -> None:
+    """Brings heads that almost share a place, within a second, onto one place; sliders move as a whole.
+
+    Each object joins the place of the nearest earlier one, so chains of near overlaps become one stack whatever
+    the order of the stream. Needs drafts sorted by time.
+    """
+    recent: list[Draft] = []
+    for draft in drafts:
+        if draft.kind not in (Kind.CIRCLE, Kind.SLIDER):
+            continue
+        recent = [other for other in recent if draft.time - other.time <= STACK_MS]
+        near = min(recent, key=lambda other: _distance(other, draft), default=None)
+        if near is not None and 0 < _distance(near, draft) < STACK_PX:
+            shift(draft, near.x - draft.x, near.y - draft.y)
+        recent.append(draft)
+
+
+def shift(draft: Draft, dx: float, dy: float) -> None:
+    """Moves an object with its whole path."""
+    draft.x += dx
+    draft.y += dy
+    for anchor in draft.anchors:
+        anchor.x += dx
+        anchor.y += dy
+    if draft.end_position is not None:
+        draft.end_position = (draft.end_position[0] + dx, draft.end_position[1] + dy)
+
+
+def clamp_head(draft: Draft, bottom: float = PLAYFIELD[1]) -> None:
+    """Moves an object so that its head lies in the playfield; `bottom` is its lowest allowed y in px."""
+    x = min(max(draft.x, 0.0), PLAYFIELD[0])
+    y = min(max(draft.y, 0.0), bottom)
+    if (x, y) != (draft.x, draft.y):
+        shift(draft, x - draft.x, y - draft.y)
+
+
+def _distance(a: Draft, b: Draft) -> float:
+    return math.hypot(a.x - b.x, a.y - b.y)

@@ -1,0 +1,270 @@
+"""From a request to settled facts: paths that exist, a reference that reads, a value for every option.
+
+An option left open takes the reference beatmap's value, then the model profile's, then the general default. Everything
+that can be wrong is checked here, before a model is loaded; all mistakes are named together.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from osuT5.beatmap import Beatmap, read
+from osuT5.errors import BeatmapError, InputError, OptionErrors
+from osuT5.events import Conditions, ContextType, Profile, conditions_of
+from osuT5.inference.request import LARGEST_SEED, Request
+
+AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
+EMBEDDED_MODEL = Path(__file__).resolve().parents[2] / "models" / "mini"
+
+# Values where neither request, reference nor profile says anything.
+DEFAULTS: dict[str, Any] = {
+    "gamemode": 0,
+    "hitsounded": True,
+    "keycount": 4,
+    "slider_multiplier": 1.4,
+    "slider_tick_rate": 1.0,
+    "bpm": 120.0,
+    "offset": 0.0,
+    "creator": "Mapperatorinator",
+    "timing": "model",
+    "export_osz": True,
+    "do_sample": True,
+    "temperature": 0.9,
+    "timing_temperature": 0.1,
+    "mania_column_temperature": 0.8,
+    "taiko_hit_temperature": 0.8,
+    "timeshift_bias": 0.0,
+    "top_p": 0.9,
+    "top_k": 0,
+    "cfg_scale": 1.0,
+    "lookback": 0.5,
+    "lookahead": 0.4,
+    "max_batch_size": 8,
+    "resnap_events": True,
+    "device": "auto",
+    "precision": "fp32",
+    "in_context": [],
+    "output_type": ["TIMING", "KIAI", "MAP", "SV"],
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a request names on disk, read and checked."""
+
+    request: Request
+    audio_path: Path
+    output_folder: Path
+    reference: Beatmap | None
+    background: Path | None
+    model_source: str
+    seed: int
+
+
+def read_inputs(request: Request) -> Inputs:
+    """Checks paths and reads the reference beatmap.
+
+    Raises:
+        OptionErrors: naming every path that is wrong.
+    """
+    problems: list[str] = []
+    reference, reference_path = None, None
+    if request.beatmap_path:
+        reference_path = Path(request.beatmap_path).expanduser()
+        reference = _read_reference(reference_path, problems)
+    audio_path = _audio_path(request, reference, reference_path, problems)
+    folder = _output_folder(request, audio_path, reference_path, problems)
+    background = Path(request.background).expanduser() if request.background else None
+    if background is not None and not background.is_file():
+        problems.append(f"background: no such file: {request.background}")
+    if problems:
+        raise OptionErrors(problems)
+    assert audio_path is not None and folder is not None
+    seed = request.seed if request.seed is not None else random.SystemRandom().randint(0, LARGEST_SEED)
+    return Inputs(
+        request, audio_path, folder, reference, background, request.model_path or str(EMBEDDED_MODEL), seed
+    )
+
+
+def _read_reference(path: Path, problems: list[str]) -> Beatmap | None:
+    if not path.is_file():
+        problems.append(f"beatmap_path: no such file: {path}")
+    elif path.suffix.lower() != ".osu":
+        problems.append(f"beatmap_path: {path.name} is not an .osu file")
+    else:
+        try:
+            return read(path)
+        except BeatmapError as error:
+            problems.append(f"beatmap_path: {error}")
+    return None
+
+
+def _audio_path(
+    request: Request, reference: Beatmap | None, reference_path: Path | None, problems: list[str]
+) -> Path | None:
+    if request.audio_path:
+        path = Path(request.audio_path).expanduser()
+    elif reference is not None and reference_path is not None:
+        if not reference.audio_filename:
+            problems.append("audio_path is missing, and the reference beatmap names no audio")
+            return None
+        path = reference_path.parent / reference.audio_filename
+    else:
+        if not request.beatmap_path:
+            problems.append("audio_path is missing: name the song to map, e.g. audio_path=song.mp3")
+        return None
+    if path.is_dir():
+        problems.append(f"audio_path: {path} is a folder, not a song")
+    elif not path.is_file():
+        problems.append(f"audio_path: no such file: {path}")
+    elif path.suffix.lower() not in AUDIO_SUFFIXES:
+        problems.append(f"audio_path: {path.name} is not one of {', '.join(s[1:] for s in AUDIO_SUFFIXES)}")
+    else:
+        return path
+    return None
+
+
+def _output_folder(
+    request: Request, audio_path: Path | None, reference_path: Path | None, problems: list[str]
+) -> Path | None:
+    if request.output_path:
+        folder = Path(request.output_path).expanduser()
+    elif reference_path is not None:
+        folder = reference_path.parent
+    elif audio_path is not None:
+        folder = audio_path.parent
+    else:
+        return None
+    problem = unwritable(folder)
+    if problem:
+        problems.append(f"output_path: {problem}; choose another with output_path=")
+    return folder
+
+
+def unwritable(folder: Path) -> str | None:
+    """Why nothing can be written into a folder that may not exist yet; None if it can."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return f"{nearest} cannot be written to ({error.strerror or error})"
+
+
+def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
+    """What a reference beatmap says about the options."""
+    told = conditions_of(reference, profile)
+    return {
+        "gamemode": told.gamemode,
+        "beatmap_id": told.beatmap_id,
+        "difficulty": told.difficulty,
+        "hitsounded": told.hitsounded,
+        "keycount": told.keycount,
+        "hold_note_ratio": told.hold_note_ratio,
+        "scroll_speed_ratio": told.scroll_speed_ratio,
+        "hp_drain_rate": reference.hp,
+        "circle_size": reference.cs,
+        "overall_difficulty": reference.od,
+        "approach_rate": reference.ar,
+        "slider_multiplier": reference.slider_multiplier,
+        "slider_tick_rate": reference.tick_rate,
+        "title": reference.title,
+        "title_unicode": reference.title_unicode,
+        "artist": reference.artist,
+        "artist_unicode": reference.artist_unicode,
+        "source": reference.metadata.get("Source"),
+        "preview_time": reference.preview_time,
+    }
+
+
+class Settled:
+    """Attribute access to the final value of every option.
+
+    Sources in falling order: the request, the reference beatmap, the model's profile, the general default.
+    """
+
+    def __init__(self, request: Request, profile: Profile, reference: Beatmap | None):
+        sources = [
+            {f.name: getattr(request, f.name) for f in fields(request)},
+            reference_values(reference, profile) if reference is not None else {},
+            profile.generation,
+            DEFAULTS,
+        ]
+        names = {f.name for f in fields(request)}
+        self.values = {n: next((s[n] for s in sources if s.get(n) not in (None, "")), None) for n in names}
+        # the embedded and published profiles say whether an .osz was written by the older system; ours writes one
+        self.values["export_osz"] = True if request.export_osz is None else request.export_osz
+        if request.difficulties and request.difficulty is None:
+            self.values["difficulty"] = request.difficulties[0]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def contexts(self) -> list[ContextType]:
+        """in_context without NONE."""
+        return [ContextType[c] for c in self.in_context if c != "NONE"]
+
+    @property
+    def outputs(self) -> list[ContextType]:
+        return [ContextType[c] for c in self.output_type]
+
+    def conditions(self, song_length_ms: float) -> Conditions:
+        """What the prompt says of the map to write."""
+        return Conditions(
+            gamemode=self.gamemode,
+            difficulty=self.difficulty,
+            mapper_id=self.mapper_id,
+            beatmap_id=self.beatmap_id,
+            year=self.year,
+            hitsounded=self.hitsounded,
+            slider_multiplier=self.slider_multiplier,
+            circle_size=self.circle_size,
+            keycount=self.keycount,
+            hold_note_ratio=self.hold_note_ratio,
+            scroll_speed_ratio=self.scroll_speed_ratio,
+            descriptors=self.descriptors,
+            song_length_ms=song_length_ms,
+        )
+
+
+def check_against_model(settled: Settled, profile: Profile, source: str) -> None:
+    """Raises InputError naming every option that the chosen model cannot serve."""
+    problems = []
+    if settled.gamemode not in profile.gamemodes:
+        modes = ", ".join(str(m) for m in profile.gamemodes)
+        problems.append(f"gamemode={settled.gamemode}: {profile.name} was trained for {modes} only")
+    if settled.lookback + settled.lookahead >= 0.995:
+        problems.append(
+            f"lookback={settled.lookback:g} and lookahead={settled.lookahead:g} leave nothing to write: "
+            "keep the sum below 1"
+        )
+    if problems:
+        raise OptionErrors(problems)
+
+
+def device_name(wanted: str) -> tuple[str, str | None]:
+    """The torch device to use, and a notice when it is not the one that was asked for."""
+    import torch
+
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return "cuda", None
+        return ("mps", None) if torch.backends.mps.is_available() else ("cpu", None)
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise InputError(f"device={wanted!r} cannot be used: {str(error).splitlines()[0]}; try device=auto") from error
+    return str(device), None
