@@ -64,10 +64,10 @@ def _read_bytes(data: bytes, name: str) -> Beatmap:
     if len(data) > MAX_FILE_BYTES:
         raise BeatmapError(f"{name}: larger than {MAX_FILE_BYTES >> 20} MiB: no beatmap is that large")
     diagnostics: list[Diagnostic] = []
-    return _read_text(_decode(data, diagnostics), name, diagnostics)
+    return _read_text(decode_text(data, diagnostics), name, diagnostics)
 
 
-def _decode(data: bytes, diagnostics: list[Diagnostic]) -> str:
+def decode_text(data: bytes, diagnostics: list[Diagnostic]) -> str:
     """UTF-8 with or without byte order mark; UTF-16 with one; else the likelier of Shift-JIS and Windows-1252."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         diagnostics.append(Diagnostic("encoding", 0, "UTF-16"))

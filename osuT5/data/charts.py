@@ -26,7 +26,7 @@ _HOLD_GAP_MS = 10.0  # between a hold and the next note of its lane
 _LATE_BACKING_MS = 8.0  # beat_align beyond this: the backing track lags the notes, and the beats with it
 _PLAYFIELD = (40.0, 472.0, 32.0, 352.0)  # px: left, right, top, bottom, with a margin
 _SLIDER_MULTIPLIER = 1.4
-_LONGEST_SLIDER_PX = 280.0
+_LONGEST_SLIDER_PX = 240.0
 _CHORD_MS = 12.0
 _LONGEST_COMBO = 12
 
@@ -115,7 +115,7 @@ def chart_to_beatmap(
         InputError: a mode without lanes, a key count or a lane out of range.
     """
     if mode != GameMode.MANIA:
-        raise InputError(f"a lane chart becomes a mania map, not mode {int(mode)}; use chart_to_std_rhythm for standard")
+        raise InputError(f"a lane chart becomes a mania map, not mode {int(mode)}; standard: chart_to_std_rhythm")
     if not 1 <= keycount <= 18:
         raise InputError(f"keycount={keycount}: mania has 1 to 18 columns")
     lanes: dict[int, list[ChartNote]] = {}
@@ -149,7 +149,8 @@ def chart_to_std_rhythm(
 ) -> Beatmap:
     """A standard map with the chart's rhythm: chords become one circle, holds of a beat or more linear sliders.
 
-    Positions flow through the playfield with spacing that grows with the speed; they are no human's.
+    Positions flow through the playfield with spacing that grows with the speed; they are no human's. Spacing, AR and
+    OD follow the medians of human standard maps of like density (1.2 to 9.8 objects a second).
 
     Args:
         meta: the song's `meta.json`.
@@ -164,8 +165,8 @@ def chart_to_std_rhythm(
     rates = _rates([time for time, _ in chords])
     typical = float(np.median(rates)) if len(rates) else 1.0
     beatmap.cs, beatmap.hp = 4, 5
-    beatmap.ar = round(min(max(4 + 0.9 * typical, 3), 9.5), 1)
-    beatmap.od = round(min(max(3 + 0.9 * typical, 2), 9), 1)
+    beatmap.ar = round(min(0.9 + 2.2 * typical, 9.4), 1)
+    beatmap.od = round(min(0.5 + 1.85 * typical, 9.0), 1)
     path = _Path(np.random.default_rng([seed, len(chords)]))
     reds = beatmap.timing_points[:]
     lines, velocity, last_combo, since = beatmap.timing, 1.0, None, 0
@@ -238,7 +239,7 @@ class _Path:
     def go(self, time: float, rate: float) -> tuple[int, int]:
         """The position of an object at that time, where `rate` objects come in a second."""
         if self.time is not None:
-            speed = min(0.16 + 0.12 * rate, 1.1)  # px/ms
+            speed = min(0.08 + 0.12 * rate, 0.65)  # px/ms
             self._move(min(max(speed * (time - self.time), 12), 240))
         self.time = time
         return round(self.x), round(self.y)
@@ -260,6 +261,9 @@ class _Path:
             x, y = self.x + distance * math.cos(angle), self.y + distance * math.sin(angle)
             if left <= x <= right and top <= y <= bottom:
                 break
-        else:
-            x, y = min(max(x, left), right), min(max(y, top), bottom)
+        else:  # towards the farthest corner, which is at least 269 px away
+            corner_x = left if self.x > (left + right) / 2 else right
+            corner_y = top if self.y > (top + bottom) / 2 else bottom
+            angle = math.atan2(corner_y - self.y, corner_x - self.x)
+            x, y = self.x + distance * math.cos(angle), self.y + distance * math.sin(angle)
         self.x, self.y, self.heading = x, y, angle

@@ -1,8 +1,8 @@
 """Training samples: a window of sound, the decoder's input and what it should have said.
 
 The layout is that of every prompt (`osuT5.events.prompt`); added here are the token budget, the labels and the
-corruption of the input. `SampleRecipe` holds what differs between the recipe of the published models and ours;
-each difference is a named option. Facts: training spec, "From a set to samples".
+corruption of the input. What differs between recipes is an option of `SampleRecipe`. Facts: training spec, "From a
+set to samples".
 """
 
 from __future__ import annotations
@@ -12,53 +12,46 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from osuT5.data.budget import fit_centred, fit_from_start
 from osuT5.data.compiled import CompiledContext, compile_context
+from osuT5.data.corruption import corrupt
+from osuT5.data.recipes import SampleRecipe
 from osuT5.data.windows import OFFSET_LIMIT, FrameGrid, TrainingWindow, slice_bounds, training_windows
+from osuT5.errors import InputError
 from osuT5.events import Conditions, ContextType, EventSequence, EventType, Profile, Template, Vocabulary, class_prefix
 from osuT5.events.prompt import DEFAULT_SPEED, PromptContext, carries_kiai, carries_speed, lay_out, state_ids
 
 IGNORED = -100
-NEVER_DROPPED: Mapping[str, float] = {}
-
-
-@dataclass(frozen=True)
-class SampleRecipe:
-    """How samples are made from a map. Defaults are plain; `compat` names the settings of the published models.
-
-    Attributes:
-        state: "carried" takes kiai and speed from the windows of this epoch and lets the last output context win even
-            when it is empty (published recipe); "events" reads them from the map itself.
-        dropout: condition name -> probability of saying "unknown", drawn per window.
-        pre_tokens: events of the window before the first output context stand before id 1.
-        first_pre_window: "all" gives the first window the whole map as pre tokens (published recipe), "none" nothing.
-        end_after_cut: an output context that did not fit still ends with its end mark as a label (published recipe).
-        empty: keep windows in which nothing happens.
-    """
-
-    lookback: float = 0.0
-    lookback_prob: float = 0.0
-    lookahead: float = 0.0
-    frame_offset_prob: float = 0.0
-    time_jitter: int = 0
-    common_time_jitter: int = 0
-    jitter_prob: float = 1.0
-    snapping_noise: float = 0.0
-    state: str = "events"
-    dropout: Mapping[str, float] = field(default_factory=dict)
-    pre_tokens: bool = False
-    max_pre_tokens: int = -1
-    first_pre_window: str = "none"
-    end_after_cut: bool = False
-    empty: bool = True
+UNKNOWN_MAPPER = -1  # no user has this id; None would let the mapper be looked up by the beatmap id
+# What a dropped condition becomes; None where it is not named.
+DROPPED: Mapping[str, int] = {"mapper_id": UNKNOWN_MAPPER}
 
 
 @dataclass
 class InputPart:
-    """A given context of a map: events and, for another difficulty, its conditions."""
+    """A given context of a map: events and, for another difficulty, its conditions.
+
+    `marked` False writes it without its start and end mark.
+    """
 
     context: ContextType
     events: CompiledContext
     conditions: Conditions | None = None
+    marked: bool = True
+
+
+@dataclass(frozen=True)
+class EncoderConditions:
+    """What a map says to an encoder that is told conditions, beside the song position.
+
+    Attributes:
+        style, mapper: classes; difficulty: stars; weight: of the sample in the loss, None where maps have no weights.
+    """
+
+    style: int
+    mapper: int
+    difficulty: float
+    weight: float | None = None
 
 
 @dataclass
@@ -69,6 +62,7 @@ class MapSource:
         labelled: which output ids may become labels, shape (vocab_size_out,), or None for all. A chart that is only
             trusted for its rhythm labels times and kinds, not positions.
         part: only windows that begin in these frames are made; None for all.
+        encoder: what the encoder is told; None where the model's hears only sound.
     """
 
     template: Template
@@ -77,6 +71,7 @@ class MapSource:
     inputs: list[InputPart] = field(default_factory=list)
     labelled: np.ndarray | None = None
     part: tuple[int, int] | None = None
+    encoder: EncoderConditions | None = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +80,11 @@ class Sample:
 
     Attributes:
         start_frame, end_frame: the window; sound beyond the song is zeros.
-        input_ids, labels: shape (length,), unpadded; label[i] follows input[i], -100 is ignored.
+        input_ids, labels: shape (length,), not padded at the end; label[i] follows input[i], -100 is ignored.
         label_offsets: per output context, how many of its first events are context only.
         cut: events that did not fit.
+        song_position: where the window begins and ends, as shares of the song's frames.
+        encoder: what the encoder is told beside it, if anything.
     """
 
     start_frame: int
@@ -96,6 +93,8 @@ class Sample:
     labels: np.ndarray
     label_offsets: list[int]
     cut: int = 0
+    song_position: tuple[float, float] = (0.0, 1.0)
+    encoder: EncoderConditions | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -121,6 +120,10 @@ def prepare_map(
     )
 
 
+# (role, number among the contexts of that role, event) -> the last value of this epoch's windows
+Carried = dict[tuple[str, int, EventType], int]
+
+
 @dataclass
 class SampleMaker:
     """Cuts maps into samples for one profile, vocabulary and recipe."""
@@ -143,17 +146,23 @@ class SampleMaker:
     def samples(
         self, source: MapSource, grid: FrameGrid, rng: np.random.Generator, offset: int | None = None
     ) -> list[Sample]:
-        """All samples of one map in one epoch, in time order."""
-        carried: dict[tuple[str, ContextType, EventType], int] = {}
+        """All samples of one map in one epoch, in time order.
+
+        Raises:
+            InputError: conditions and marks alone do not fit the decoder.
+        """
+        carried: Carried = {}
         firsts_out = [grid.first_events(events.times) for _, events in source.outputs]
         firsts_in = [grid.first_events(part.events.times) for part in source.inputs]
+        encoder = self._drop_classes(source.encoder, rng)
         made = []
         for window in self.windows(grid, rng, offset):
             if source.part is not None and not source.part[0] <= window.start < source.part[1]:
                 continue
             sample = self._assemble(source, grid, window, firsts_out, firsts_in, carried, rng)
             if self.recipe.empty or not sample.is_empty:
-                made.append(sample)
+                position = (window.start / grid.n_frames, window.end / grid.n_frames)
+                made.append(replace(sample, song_position=position, encoder=encoder))
         return made
 
     def _assemble(
@@ -163,55 +172,59 @@ class SampleMaker:
         window: TrainingWindow,
         firsts_out: list[np.ndarray],
         firsts_in: list[np.ndarray],
-        carried: dict[tuple[str, ContextType, EventType], int],
+        carried: Carried,
         rng: np.random.Generator,
     ) -> Sample:
         start_ms = grid.time_ms(window.start)
-        ids_of = lambda events, a, b: events.window_ids(a, b, start_ms, self.vocabulary)  # noqa: E731
-
         inputs = []
-        for part, first in zip(source.inputs, firsts_in, strict=True):
+        for number, (part, first) in enumerate(zip(source.inputs, firsts_in, strict=True)):
             a, b = slice_bounds(first, window.start, window.end)
-            state = self._state("in", part.context, part.events, a, b, start_ms, carried)
+            state = self._state(("in", number), part.context, part.events, (a, b), start_ms, carried)
             prefix: list[int] = []
+            length = None
             if part.conditions is not None:
                 prefix = class_prefix(self._drop(part.conditions, rng), self.profile, self.vocabulary)
-                prefix += state_ids(self.profile, self.vocabulary, state, start_ms, part.conditions.song_length_ms)
-            elif state:
-                prefix = state_ids(self.profile, self.vocabulary, state, start_ms, None)
-            inputs.append(PromptContext(part.context, ids_of(part.events, a, b), prefix))
+                length = part.conditions.song_length_ms
+            if state or length is not None:
+                prefix += state_ids(self.profile, self.vocabulary, state, start_ms, length)
+            ids = part.events.window_ids(a, b, start_ms, self.vocabulary)
+            inputs.append(PromptContext(part.context, ids, prefix, part.marked))
 
         state = {}
         outputs, offsets = [], []
-        for (context, events), first in zip(source.outputs, firsts_out, strict=True):
+        for number, ((context, events), first) in enumerate(zip(source.outputs, firsts_out, strict=True)):
             a, b = slice_bounds(first, window.start, window.label_end)
-            state.update(self._state("out", context, events, a, b, start_ms, carried))
+            state.update(self._state(("out", number), context, events, (a, b), start_ms, carried))
             offsets.append(int(first[window.label_start]) - a)
-            outputs.append(PromptContext(context, ids_of(events, a, b)))
+            outputs.append(PromptContext(context, events.window_ids(a, b, start_ms, self.vocabulary)))
         prefix = class_prefix(self._drop(source.conditions, rng), self.profile, self.vocabulary)
         prefix += state_ids(self.profile, self.vocabulary, state, start_ms, source.conditions.song_length_ms)
-        previous = self._previous(source, firsts_out, window, ids_of)
+        previous = self._previous(source, firsts_out, window, start_ms)
         return self._finish(source, window, inputs, prefix, previous, outputs, offsets, rng)
 
-    def _previous(self, source: MapSource, firsts_out: list[np.ndarray], window: TrainingWindow, ids_of) -> np.ndarray:
+    def _previous(
+        self, source: MapSource, firsts_out: list[np.ndarray], window: TrainingWindow, start_ms: float
+    ) -> np.ndarray:
+        """Ids of the window before, of the first output context."""
         if not self.recipe.pre_tokens:
             return np.zeros(0, dtype=np.int64)
         _, events = source.outputs[0]
         begin = max(window.start - (self.profile.src_seq_len - 1), 0)
-        if window.start == 0:
-            end = int(firsts_out[0][-1]) if self.recipe.first_pre_window == "all" else 0
-            return ids_of(events, 0, end)
-        return ids_of(events, *slice_bounds(firsts_out[0], begin, window.start))
+        a, b = slice_bounds(firsts_out[0], begin, window.start)
+        if window.start == 0 and self.recipe.first_pre_window == "all":
+            b = int(firsts_out[0][-1])
+        ids = events.window_ids(a, b, start_ms, self.vocabulary)
+        limit = self.recipe.max_pre_tokens
+        return ids[-limit:] if limit > 0 else ids
 
     def _state(
         self,
-        role: str,
+        key: tuple[str, int],
         context: ContextType,
         events: CompiledContext,
-        first: int,
-        end: int,
+        bounds: tuple[int, int],
         start_ms: float,
-        carried: dict[tuple[str, ContextType, EventType], int],
+        carried: Carried,
     ) -> dict[EventType, int]:
         """What a context says about the moment before the window."""
         kinds = []
@@ -225,16 +238,28 @@ class SampleMaker:
                 if len(rows) or context is not ContextType.SV:
                     state[kind] = events.state_before(rows, start_ms, default)
                 continue
-            key = (role, context, kind)
-            state[kind] = carried.get(key, default)
-            inside = [value for index, value in rows if first <= index < end]
+            state[kind] = carried.get((*key, kind), default)
+            inside = [value for index, value in rows if bounds[0] <= index < bounds[1]]
             if inside:
-                carried[key] = int(inside[-1])
+                carried[(*key, kind)] = int(inside[-1])
         return state
 
     def _drop(self, conditions: Conditions, rng: np.random.Generator) -> Conditions:
-        dropped = {name: None for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p}
+        dropped = {
+            name: DROPPED.get(name) for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p
+        }
         return replace(conditions, **dropped) if dropped else conditions
+
+    def _drop_classes(self, encoder: EncoderConditions | None, rng: np.random.Generator) -> EncoderConditions | None:
+        """Style and mapper become unknown with the probabilities of their conditions, drawn once a map."""
+        if encoder is None:
+            return None
+        dropout = self.recipe.dropout
+        if rng.random() < dropout.get("beatmap_id", 0.0):
+            encoder = replace(encoder, style=self.vocabulary.num_classes)
+        if rng.random() < dropout.get("mapper_id", 0.0):
+            encoder = replace(encoder, mapper=self.vocabulary.num_mapper_classes)
+        return encoder
 
     def _finish(
         self,
@@ -247,62 +272,51 @@ class SampleMaker:
         offsets: list[int],
         rng: np.random.Generator,
     ) -> Sample:
-        marks = 2
-        marked = self.vocabulary.context_sos
-        fixed = 1 + len(prefix) + sum(
-            (marks if part.context in marked else 0) + len(part.prefix) for part in [*inputs, *outputs]
-        )
+        """Fits the parts into the decoder, lays them out, labels and corrupts them."""
         total = self.profile.tgt_seq_len
-        pre = len(previous) if self.recipe.max_pre_tokens <= 0 else min(len(previous), self.recipe.max_pre_tokens)
-        wanted_out = sum(len(p.ids) for p in outputs)
-        n = max(min(total - fixed - min(4, pre), wanted_out), 0)
-        m = max(min(total - fixed - n, pre), 0)
-        o = max(min(total - fixed - n - m, sum(len(p.ids) for p in inputs)), 0)
+        fixed = len(lay_out(self.vocabulary, _take(inputs, 0), prefix, _take(outputs, 0), close_last=True).ids)
+        if fixed > total:
+            raise InputError(f"conditions and marks take {fixed} ids where the decoder takes {total}: raise tgt_seq_len")
         lengths = [len(p.ids) for p in outputs]
-        outputs, inputs = _take(outputs, n), _take(inputs, o)
-        layout = lay_out(
-            self.vocabulary, inputs, prefix, outputs, previous=previous[len(previous) - m :], close_last=True
-        )
-        input_ids = np.array(layout.ids, dtype=np.int64)
-        following = np.append(input_ids[1:], self.vocabulary.eos_id)
-        labels = np.full(len(input_ids), IGNORED, dtype=np.int64)
-        for part, length, (first, end), offset in zip(outputs, lengths, layout.output_spans, offsets, strict=True):
-            ends = int(part.context in marked)
-            if ends:
-                labels[first - 2] = following[first - 2]  # the start mark itself
-            stop = end - 1 + ends
-            if len(part.ids) < length and not self.recipe.end_after_cut:
-                stop = end - 1  # what follows the last kept event is unknown
-            span = slice(max(first - 1 + offset, 0), max(stop, first - 1 + offset))
-            labels[span] = following[span]
-        complete = n == wanted_out
-        if complete or self.recipe.end_after_cut:
-            labels[-1] = self.vocabulary.eos_id
-        self._corrupt(input_ids, layout.start_index - m, len(prefix), rng)
+        wanted, given = sum(lengths), sum(len(p.ids) for p in inputs)
+        fit_in = fit_centred if self.profile.center_pad_decoder else fit_from_start
+        fit = fit_in(total, fixed, wanted, len(previous), given)
+        outputs, inputs = _take(outputs, fit.outputs), _take(inputs, fit.inputs)
+        previous = previous[len(previous) - fit.previous :]
+        layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
+        ids = np.array(layout.ids, dtype=np.int64)
+        labels = self._labels(ids, outputs, lengths, layout.output_spans, offsets)
+        corrupt(ids, layout.start_index - fit.previous, self.vocabulary, self.recipe, rng)
         if source.labelled is not None:
             known = labels != IGNORED
             labels[known] = np.where(source.labelled[labels[known]], labels[known], IGNORED)
-        return Sample(window.start, window.end, input_ids, labels, offsets, wanted_out - n)
+        if fit.pad:
+            ids = np.concatenate([np.full(fit.pad, self.vocabulary.pad_id), ids])
+            labels = np.concatenate([np.full(fit.pad, IGNORED), labels])
+        return Sample(window.start, window.end, ids, labels, offsets, wanted - fit.outputs)
 
-    def _corrupt(self, ids: np.ndarray, first: int, prefix: int, rng: np.random.Generator) -> None:
-        """Jitter of the times from the pre tokens on, noise on every snap; in place, input only."""
-        low = self.vocabulary.event_start[EventType.TIME_SHIFT]
-        high = self.vocabulary.event_end[EventType.TIME_SHIFT] - 1
-        recipe = self.recipe
-        if recipe.time_jitter > 0 or recipe.common_time_jitter > 0:
-            part = ids[first:]
-            times = (part >= low) & (part <= high)
-            shift = np.zeros(len(part), dtype=np.int64)
-            if rng.random() < recipe.jitter_prob:
-                shift += rng.integers(-recipe.time_jitter, recipe.time_jitter + 1, len(part))
-            if rng.random() < recipe.jitter_prob:
-                shift += rng.integers(-recipe.common_time_jitter, recipe.common_time_jitter + 1)
-            part[times] = (part + shift)[times].clip(low, high)
-        if recipe.snapping_noise > 0:
-            snap = self.vocabulary.event_start[EventType.SNAPPING]
-            count = self.vocabulary.event_end[EventType.SNAPPING] - snap
-            chosen = (ids >= snap) & (ids < snap + count) & (rng.random(len(ids)) < recipe.snapping_noise)
-            ids[chosen] = snap + rng.integers(0, count, int(chosen.sum()))
+    def _labels(
+        self,
+        ids: np.ndarray,
+        outputs: list[PromptContext],
+        lengths: list[int],
+        spans: list[tuple[int, int]],
+        offsets: list[int],
+    ) -> np.ndarray:
+        """What follows each id, in the output contexts only: start marks, events from the offset on, end marks."""
+        following = np.append(ids[1:], self.vocabulary.eos_id)
+        labels = np.full(len(ids), IGNORED, dtype=np.int64)
+        for part, length, (first, end), offset in zip(outputs, lengths, spans, offsets, strict=True):
+            marked = int(part.context in self.vocabulary.context_sos)
+            if marked:
+                labels[first - 2] = following[first - 2]
+            known = len(part.ids) == length or self.recipe.end_after_cut  # else what follows the last event is not
+            stop = end - 1 + (marked and known)
+            begin = max(first - 1 + offset, 0)
+            labels[begin:stop] = following[begin:stop]
+        if sum(len(part.ids) for part in outputs) == sum(lengths) or self.recipe.end_after_cut:
+            labels[-1] = self.vocabulary.eos_id
+        return labels
 
 
 def _take(parts: list[PromptContext], budget: int) -> list[PromptContext]:

@@ -14,6 +14,8 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 TABLE_SIZE = 2048
+_HARMONICS = 32
+_FORMANT_HZ = ((350, 900), (900, 2300), (2400, 3200))
 VARIANTS = 10  # of each drum in the bank
 _FADE_IN_SAMPLES = 6
 
@@ -102,7 +104,8 @@ def _rim(rng: np.random.Generator, rate: int) -> Samples:
 
 def _shaker(rng: np.random.Generator, rate: int) -> Samples:
     n = int(rate * rng.uniform(0.05, 0.1))
-    return _finish(_noise(rng, n, 2500, 7800, rate) * _decay(n, 25, rate) * np.minimum(1, np.arange(n) / (0.006 * rate)))
+    swing = np.minimum(1, np.arange(n) / (0.006 * rate))
+    return _finish(_noise(rng, n, 2500, 7800, rate) * _decay(n, 25, rate) * swing)
 
 
 _DRUMS = {
@@ -150,19 +153,40 @@ class Timbre:
     formants: tuple[float, ...] = ()  # Hz
 
 
-# name: roll-off of the harmonics, only odd ones, attack, decay, sustain, dulling, vibrato, detune, drive, breath, formants
-_FAMILIES: dict[str, tuple] = {
-    "pluck": ((0.8, 1.6), 0, (1, 2), (60, 220), (0, 0.05), (4, 20), (0, 0), (0, 0.1), (0, 0.6), (0, 0.02), False),
-    "piano": ((1.2, 2.0), 0, (1, 3), (250, 700), (0, 0.1), (2, 8), (0, 0), (0, 0.05), (0, 0), (0, 0.01), False),
-    "bell": ((0.3, 0.9), 1, (1, 2), (200, 800), (0, 0), (3, 9), (0, 0), (0, 0.04), (0, 0), (0, 0), False),
-    "saw": ((0.9, 1.3), 0, (1, 8), (150, 500), (0.5, 0.9), (0, 2), (0, 0.2), (0.05, 0.25), (0, 0.5), (0, 0.02), False),
-    "square": ((0.9, 1.2), 1, (1, 4), (150, 400), (0.5, 0.9), (0, 1), (0, 0.3), (0, 0.1), (0, 0), (0, 0), False),
-    "flute": ((2.0, 3.0), 0, (10, 30), (200, 400), (0.7, 0.95), (0, 0), (0.1, 0.35), (0, 0), (0, 0), (0.02, 0.1), False),
-    "voice": ((0.7, 1.2), 0, (8, 28), (200, 500), (0.7, 0.95), (0, 0), (0.15, 0.5), (0, 0.1), (0, 0), (0.01, 0.05), True),
-    "guitar": ((0.7, 1.1), 0, (1, 4), (300, 900), (0.3, 0.8), (1, 4), (0, 0.2), (0, 0.12), (2, 8), (0, 0.02), False),
-    "strings": ((1.0, 1.5), 0, (20, 70), (300, 600), (0.8, 1.0), (0, 0), (0.1, 0.3), (0.06, 0.2), (0, 0), (0, 0.03), False),
-    "organ": ((0.6, 1.6), 0, (2, 8), (100, 200), (0.9, 1.0), (0, 0), (0, 0.2), (0, 0.06), (0, 1), (0, 0), False),
-    "bass": ((1.0, 2.2), 0, (1, 4), (120, 500), (0.3, 0.8), (2, 8), (0, 0), (0, 0.08), (0, 2), (0, 0), False),
+Range = tuple[float, float]
+_NONE: Range = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The ranges from which the timbres of like instruments are drawn; fields as in `Timbre`."""
+
+    roll_off: Range  # harmonic n has amplitude n ** -roll_off
+    attack: Range
+    decay: Range
+    sustain: Range = _NONE
+    dulling: Range = _NONE
+    vibrato: Range = _NONE
+    detune: Range = _NONE
+    drive: Range = _NONE
+    breath: Range = _NONE
+    odd: bool = False  # hardly any even harmonics
+    voiced: bool = False  # with formants
+
+
+FAMILIES = {
+    "pluck": Family((0.8, 1.6), (1, 2), (60, 220), (0, 0.05), dulling=(4, 20), detune=(0, 0.1), drive=(0, 0.6)),
+    "piano": Family((1.2, 2.0), (1, 3), (250, 700), (0, 0.1), dulling=(2, 8), detune=(0, 0.05), breath=(0, 0.01)),
+    "bell": Family((0.3, 0.9), (1, 2), (200, 800), dulling=(3, 9), detune=(0, 0.04), odd=True),
+    "saw": Family((0.9, 1.3), (1, 8), (150, 500), (0.5, 0.9), (0, 2), (0, 0.2), (0.05, 0.25), (0, 0.5), (0, 0.02)),
+    "square": Family((0.9, 1.2), (1, 4), (150, 400), (0.5, 0.9), (0, 1), (0, 0.3), (0, 0.1), odd=True),
+    "flute": Family((2.0, 3.0), (5, 20), (200, 400), (0.7, 0.95), vibrato=(0.1, 0.35), breath=(0.02, 0.1)),
+    "voice": Family((0.7, 1.2), (5, 22), (200, 500), (0.7, 0.95), _NONE, (0.15, 0.5), (0, 0.1), _NONE, (0.01, 0.05),
+                    voiced=True),
+    "guitar": Family((0.7, 1.1), (1, 4), (300, 900), (0.3, 0.8), (1, 4), (0, 0.2), (0, 0.12), (2, 8), (0, 0.02)),
+    "strings": Family((1.0, 1.5), (10, 40), (300, 600), (0.8, 1.0), _NONE, (0.1, 0.3), (0.06, 0.2), breath=(0, 0.03)),
+    "organ": Family((0.6, 1.6), (2, 8), (100, 200), (0.9, 1.0), vibrato=(0, 0.2), detune=(0, 0.06), drive=(0, 1)),
+    "bass": Family((1.0, 2.2), (1, 4), (120, 500), (0.3, 0.8), (2, 8), detune=(0, 0.08), drive=(0, 2)),
 }  # fmt: skip
 LEADS = ("pluck", "piano", "bell", "saw", "square", "flute", "voice", "guitar", "strings", "organ")
 PADS = ("strings", "organ", "saw", "voice", "piano")
@@ -170,17 +194,20 @@ PADS = ("strings", "organ", "saw", "voice", "piano")
 
 def draw_timbre(rng: np.random.Generator, family: str) -> Timbre:
     """An instrument of that family, never twice the same."""
-    roll_off, odd, attack, decay, sustain, dulling, vibrato, detune, drive, breath, voiced = _FAMILIES[family]
-    number = np.arange(1, 33)
-    harmonics = number ** -rng.uniform(*roll_off) * rng.uniform(0.35, 1.0, 32)
-    if odd:
+    ranges = FAMILIES[family]
+    number = np.arange(1, _HARMONICS + 1)
+    harmonics = number ** -rng.uniform(*ranges.roll_off) * rng.uniform(0.35, 1.0, _HARMONICS)
+    if ranges.odd:
         harmonics[1::2] *= rng.uniform(0, 0.15)
-    formants = (rng.uniform(350, 900), rng.uniform(900, 2300), rng.uniform(2400, 3200)) if voiced else ()
+    formants = tuple(rng.uniform(*hz) for hz in _FORMANT_HZ) if ranges.voiced else ()
+    drawn = ("attack", "decay", "sustain", "dulling", "vibrato", "detune", "drive", "breath")
     return Timbre(
-        harmonics, rng.uniform(*attack), rng.uniform(*decay), rng.uniform(*sustain), rng.uniform(20, 80),
-        rng.uniform(*dulling), rng.uniform(4.5, 6.5), rng.uniform(*vibrato), rng.uniform(*detune), rng.uniform(*drive),
-        rng.uniform(*breath), tuple(formants),
-    )  # fmt: skip
+        harmonics,
+        release=rng.uniform(20, 80),
+        vibrato_hz=rng.uniform(4.5, 6.5),
+        formants=formants,
+        **{name: rng.uniform(*getattr(ranges, name)) for name in drawn},
+    )
 
 
 def _table(amplitudes: np.ndarray) -> np.ndarray:
@@ -199,7 +226,7 @@ def tone(timbre: Timbre, pitch: float, duration_ms: float, sample_rate: int) -> 
     release = max(int(timbre.release * sample_rate / 1000), 16)
     n = hold + release
     seconds = np.arange(n, dtype=np.float32) / sample_rate
-    partials = hz * np.arange(1, 33)
+    partials = hz * np.arange(1, _HARMONICS + 1)
     amplitudes = timbre.harmonics * (partials < sample_rate * 0.46)
     if timbre.formants:
         resonance = sum(np.exp(-(((partials - f) / (0.13 * f + 60)) ** 2)) for f in timbre.formants)
@@ -215,7 +242,7 @@ def tone(timbre: Timbre, pitch: float, duration_ms: float, sample_rate: int) -> 
     index = (phase * TABLE_SIZE).astype(np.int32) & (TABLE_SIZE - 1)
     wave = bright[index]
     if timbre.dulling:
-        dull = _table(amplitudes * np.exp(-0.35 * np.arange(32)))[index]
+        dull = _table(amplitudes * np.exp(-0.35 * np.arange(_HARMONICS)))[index]
         wave = dull + (wave - dull) * np.exp(-timbre.dulling * seconds)
     if timbre.detune:
         second = phase * 2 ** (timbre.detune / 12) + 0.37

@@ -71,3 +71,11 @@ def slice_bounds(first_events: np.ndarray, start: int, end: int) -> tuple[int, i
     """Indices of the events of frames [start, end). Events at or after the last frame's start belong to no window."""
     last = len(first_events) - 1
     return int(first_events[start]), int(first_events[min(end, last)])
+
+
+def window_sound(samples: np.ndarray, start_frame: int, hop: int, window_samples: int) -> np.ndarray:
+    """Sound of the window that begins at a frame, zeros past the song; shape (window_samples,), float32."""
+    heard = samples[start_frame * hop : start_frame * hop + window_samples]
+    out = np.zeros(window_samples, dtype=np.float32)
+    out[: len(heard)] = heard
+    return out

@@ -26,11 +26,15 @@ MAX_HALVINGS = 10
 
 @dataclass(frozen=True)
 class PromptContext:
-    """One context as it stands in a prompt: its event ids and, for inputs that bring them, its own conditions."""
+    """One context as it stands in a prompt: its event ids and, for inputs that bring them, its own conditions.
+
+    `marked` False leaves out the start and the end mark.
+    """
 
     context: ContextType
     ids: Sequence[int]
     prefix: Sequence[int] = ()
+    marked: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,28 +58,28 @@ def lay_out(
     """Puts the parts in order. `close_last` writes the end mark of the last output (training), else it stays open."""
     ids: list[int] = []
     for part in inputs:
-        _mark(ids, vocabulary.context_sos, part.context)
+        _mark(ids, vocabulary.context_sos, part)
         ids.extend(part.prefix)
         ids.extend(part.ids)
-        _mark(ids, vocabulary.context_eos, part.context)
+        _mark(ids, vocabulary.context_eos, part)
     ids.extend(prefix)
     ids.extend(previous)
     start_index = len(ids)
     ids.append(vocabulary.sos_id)
     spans = []
     for number, part in enumerate(outputs):
-        _mark(ids, vocabulary.context_sos, part.context)
+        _mark(ids, vocabulary.context_sos, part)
         first = len(ids)
         ids.extend(part.ids)
         spans.append((first, len(ids)))
         if close_last or number < len(outputs) - 1:
-            _mark(ids, vocabulary.context_eos, part.context)
+            _mark(ids, vocabulary.context_eos, part)
     return Layout(ids, spans, start_index)
 
 
-def _mark(ids: list[int], marks: Mapping[ContextType, int], context: ContextType) -> None:
-    if context in marks:
-        ids.append(marks[context])
+def _mark(ids: list[int], marks: Mapping[ContextType, int], part: PromptContext) -> None:
+    if part.marked and part.context in marks:
+        ids.append(marks[part.context])
 
 
 def carries_kiai(profile: Profile, context: ContextType) -> bool:

@@ -132,6 +132,8 @@ class Vocabulary:
         num_descriptors: int | None = None,
         beatmap_mapper: Mapping[int, int] | None = None,
         beatmap_descriptors: Mapping[int, Sequence[int]] | None = None,
+        beatmap_styles: Mapping[int, int] | None = None,
+        num_styles: int = 0,
     ) -> Vocabulary:
         """The vocabulary of a new model.
 
@@ -139,6 +141,8 @@ class Vocabulary:
             mappers: user ids; the class of a mapper is its place in this list.
             descriptors: names in class order, or {name: class}.
             num_descriptors: number of classes when that is more than the named ones.
+            beatmap_styles: style class of each beatmap id, for profiles with style tokens.
+            num_styles: number of style classes when that is more than the named ones.
         """
         mappers = list(mappers or ())
         if not isinstance(descriptors, Mapping):
@@ -151,7 +155,9 @@ class Vocabulary:
             sos[context.value], eos[context.value] = offset, offset + 1
             offset += 2
         out = output_ranges(profile)
-        inp = input_ranges(profile, len(mappers), num_descriptors)
+        styles = dict(beatmap_styles or {}) if profile.add_style_token else {}
+        num_styles = max(num_styles, max(styles.values(), default=-1) + 1) if profile.add_style_token else 0
+        inp = input_ranges(profile, len(mappers), num_descriptors, num_styles)
         size_out = offset + sum(r.size for r in out)
         has_difficulty = profile.add_diff_token
         return cls(
@@ -161,11 +167,12 @@ class Vocabulary:
                 "context_eos": eos,
                 "event_ranges": [_range_dict(r) for r in out],
                 "input_event_ranges": [_range_dict(r) for r in inp],
-                "num_classes": 0,
+                "num_classes": num_styles,
                 "num_diff_classes": profile.num_diff_classes if has_difficulty else 0,
                 "max_difficulty": profile.max_diff if has_difficulty else 0,
                 "vocab_size_out": size_out,
                 "vocab_size_in": size_out + sum(r.size for r in inp),
+                "beatmap_idx": styles,
                 "beatmap_mapper": beatmap_mapper or {},
                 "mapper_idx": {user: i for i, user in enumerate(mappers)},
                 "num_mapper_classes": len(mappers),

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from osuT5.beatmap import Beatmap
 from osuT5.errors import InputError
-from osuT5.events import ContextType, EventSequence, Profile, Template, Vocabulary, conditions_of, encode, without
+from osuT5.events import ContextType, EventSequence, Profile, Template, Vocabulary, conditions_of, encode
 from osuT5.events.prompt import InputContext
-from osuT5.events.types import EventType
 
 
 def given_sequence(reference: Beatmap, context: ContextType, profile: Profile, song_length_ms: float) -> EventSequence:
     """Events of the reference in one context."""
     if context is ContextType.NONE:
         return EventSequence()
-    if context is ContextType.NO_HS:
-        whole = encode(reference, profile, ContextType.MAP, song_length_ms=song_length_ms)
-        return without(whole, EventType.HITSOUND, EventType.VOLUME)
-    source = ContextType.MAP if context is ContextType.GD else context
-    return encode(reference, profile, source, song_length_ms=song_length_ms)
+    return encode(reference, profile, context, song_length_ms=song_length_ms)
 
 
 def template_inputs(

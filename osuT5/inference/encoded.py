@@ -53,7 +53,7 @@ class EncodedWindows:
     def _encode(self, number: int) -> Tensor:
         first = number * self.batch
         indices = range(first, min(first + self.batch, len(self.plan)))
-        frames = np.ascontiguousarray(self.frames[indices.start : indices.stop])
+        frames = np.array(self.frames[indices.start : indices.stop])
         rows = len(indices)
         conditions = {k: v.expand(rows, *v.shape[1:]) for k, v in self.conditions.items()}
         if self.wants_position:

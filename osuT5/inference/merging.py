@@ -66,7 +66,12 @@ def append_window(
     before = len(sequence)
     kept = trim_ids(ids, context, frame, vocabulary, profile.types_first)
     sequence.events.extend(vocabulary.decode_ids(kept, frame.start_ms))
-    fill_times(sequence, profile.types_first, end_time=frame.start_ms + frame.length_ms)
+    sequence.times = fill_times(
+        sequence.events,
+        sequence.times,
+        types_first=profile.types_first,
+        end_time=frame.start_ms + frame.length_ms,
+    )
     if frame.lookahead_ms > 0:
         while len(sequence) > before and sequence.times[-1] > frame.keep_until_ms:
             sequence.events.pop()

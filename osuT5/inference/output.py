@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from osuT5.beatmap import Beatmap, safe_file_name, write, write_osz
@@ -40,27 +39,21 @@ def write_result(
                 write(beatmap, path)
                 paths.append(path)
             return paths
-        files: dict[str, bytes | Path] = {beatmap_name(b): write(b).encode("utf-8") for b in beatmaps}
-        files[beatmaps[0].audio_filename] = audio_path
+        files: dict[str, bytes | Path] = {beatmaps[0].audio_filename: audio_path}
         if background is not None:
             files[background[0]] = background[1]
         name = Path(beatmap_name(beatmaps[0])).stem
         path = free_path(folder / f"{name if len(beatmaps) == 1 else name.rsplit(' [', 1)[0]}.osz")
-        write_osz(path, files)
+        write_osz(path, beatmaps, files=files)
         return [path]
     except OSError as error:
         raise InputError(f"output_path: {folder} cannot be written to: {error.strerror or error}") from error
 
 
 def overwrite_reference(beatmap: Beatmap, path: Path) -> list[Path]:
-    """Writes over the reference beatmap and keeps the old file as `.bak` (`.bak2`, … if there is one already)."""
-    backup, number = path.with_name(path.name + ".bak"), 2
-    while backup.exists():
-        backup = path.with_name(f"{path.name}.bak{number}")
-        number += 1
-    shutil.copy2(path, backup)
-    write(beatmap, path)
-    return [path, backup]
+    """Writes over the reference beatmap and keeps the old file as `.bak`."""
+    write(beatmap, path, overwrite=True)
+    return [path]
 
 
 def write_rejected(text: str, beatmap: Beatmap, findings: list[str], folder: Path) -> Path:

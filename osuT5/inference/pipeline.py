@@ -8,11 +8,12 @@ from pathlib import Path
 
 from osuT5 import audio
 from osuT5.beatmap import Beatmap, TimingPoint, merge_range
-from osuT5.beatmap.verify import AudioFacts, Finding, gate
+from osuT5.beatmap.verify import Finding, gate
 from osuT5.errors import RejectedMap
 from osuT5.events import ContextType, EventSequence, merge
 from osuT5.events.prompt import PromptBuilder, negative_conditions
 from osuT5.inference import output
+from osuT5.inference.audio_facts import audio_facts
 from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.decoder import Decoder
 from osuT5.inference.encoded import EncodedWindows
@@ -76,7 +77,7 @@ def generate(
             findings: list[Finding] = []
             break
         tell(Stage("verify"))
-        result = gate(attempt_map, AudioFacts.of(song))
+        result = gate(attempt_map, audio_facts(song, inputs.audio_path))
         findings = result.findings
         for finding in findings:
             if finding.fixed:

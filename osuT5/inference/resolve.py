@@ -164,7 +164,6 @@ def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
     told = conditions_of(reference, profile)
     return {
         "gamemode": told.gamemode,
-        "beatmap_id": told.beatmap_id,
         "difficulty": told.difficulty,
         "hitsounded": told.hitsounded,
         "keycount": told.keycount,

@@ -75,9 +75,9 @@ class SongLoop:
         finished = {}
         for context in outputs:
             if context in wanted and context in self.sequences:
-                sequence = EventSequence(list(self.sequences[context].events), [])
-                fill_times(sequence, self.profile.types_first, end_time=song_end)
-                finished[context] = sequence
+                events = list(self.sequences[context].events)
+                times = fill_times(events, (), types_first=self.profile.types_first, end_time=song_end)
+                finished[context] = EventSequence(events, times)
         return finished
 
     def _write_stage(self, stage: int, context: ContextType) -> None:

@@ -6,7 +6,7 @@ game clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -19,7 +19,7 @@ from osuT5.inference.encoded import EncodedWindows
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import SongLoop, beats_only
 from osuT5.model import Mapperatorinator
-from osuT5.timing import constant_timing, find_timing, fit_timing
+from osuT5.timing import Candidate, constant_timing, find_timing, fit_timing, timing_of
 
 SCORED_WINDOWS = 6
 
@@ -39,7 +39,7 @@ def find_red_lines(
     profile = loop.profile
     provider = settled.timing
     if ContextType.TIMING in settled.contexts or provider == "file":
-        lines = [p for p in reference.timing_points if p.uninherited] if reference is not None else []
+        lines = timing_of(reference) if reference is not None else []
         if not lines:
             raise InputError("timing: the reference beatmap has no red line; use timing=auto")
         return lines
@@ -56,12 +56,11 @@ def find_red_lines(
     scorer = None
     if provider == "auto" and writes_timing:
         scorer = TimingScorer(model, loop.builder, loop.encoded)
-    timing = find_timing(song, provider="grid", scorer=scorer)
-    return timing.points
+    return find_timing(song, provider="grid", score=scorer).points
 
 
 class TimingScorer:
-    """How likely the model finds red lines, in natural log per window: the judge between octaves and half beats."""
+    """How likely the model finds each grid, in natural log: the judge between octaves and half beats."""
 
     def __init__(self, model: Mapperatorinator, builder: PromptBuilder, encoded: EncodedWindows):
         self.model, self.builder, self.encoded = model, builder, encoded
@@ -69,8 +68,12 @@ class TimingScorer:
         # the middle of the song, where music plays
         self.windows = sorted({int(count * (0.15 + 0.7 * i / SCORED_WINDOWS)) for i in range(SCORED_WINDOWS)})
 
+    def __call__(self, candidates: Sequence[Candidate]) -> list[float]:
+        return [self.likelihood(constant_timing(c.bpm, c.offset_ms)) for c in candidates]
+
     @torch.inference_mode()
-    def __call__(self, points: list[TimingPoint]) -> float:
+    def likelihood(self, points: list[TimingPoint]) -> float:
+        """Mean log probability of the beats of a window."""
         profile, vocabulary = self.builder.profile, self.builder.vocabulary
         stage = self.builder.template.outputs.index(ContextType.TIMING)
         end = vocabulary.context_eos.get(ContextType.TIMING, vocabulary.eos_id)

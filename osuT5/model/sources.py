@@ -135,5 +135,5 @@ def fetch(repo: str, name: str, revision: str | None = None, required: bool = Tr
         if not required:
             return None
         raise CheckpointError(f"{repo}: the repository has no {name}") from error
-    except Exception as error:
+    except Exception as error:  # network errors come from whichever HTTP client the hub library uses
         raise CheckpointError(f"{repo}: fetching {name} from the model hub failed: {error}") from error

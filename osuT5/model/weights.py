@@ -7,7 +7,9 @@ decoder's unused embedding) are skipped while reading and absent from what this 
 
 from __future__ import annotations
 
+import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -42,7 +44,7 @@ def read_weights(folder: Path, config: MapperatorinatorConfig) -> dict[str, Tens
     raise CheckpointError(f"{folder}: no weights found; expected one of {', '.join(WEIGHT_FILES)}")
 
 
-def read_tensors(path: Path, wanted=lambda key: True) -> dict[str, Tensor]:
+def read_tensors(path: Path, wanted: Callable[[str], bool] = lambda key: True) -> dict[str, Tensor]:
     """Tensors of one .safetensors or .bin file whose key is wanted. Raises CheckpointError."""
     try:
         if path.suffix == ".safetensors":
@@ -50,12 +52,10 @@ def read_tensors(path: Path, wanted=lambda key: True) -> dict[str, Tensor]:
                 return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}
         values = torch.load(path, map_location="cpu", weights_only=True)
         return {key: value for key, value in values.items() if wanted(key)}
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: refused, because it holds more than tensors") from error
     except (OSError, SafetensorError, RuntimeError, ValueError, AttributeError, EOFError) as error:
         raise CheckpointError(f"{path}: cannot be read as weights: {error}") from error
-    except Exception as error:  # the unpickler's own error has no public base
-        if type(error).__name__ != "UnpicklingError":
-            raise
-        raise CheckpointError(f"{path}: refused, because it holds more than tensors") from error
 
 
 def check_weights(state: dict[str, Tensor], model: Mapperatorinator, source: str) -> None:

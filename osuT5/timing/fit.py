@@ -17,16 +17,18 @@ from osuT5.beatmap.types import TimingPoint
 from osuT5.events.types import EventSequence
 from osuT5.timing.constant import constant_timing, red_line
 from osuT5.timing.lines import Line, noise_ms, partition
-from osuT5.timing.markers import Beats, Marker, clean, markers_from_events
+from osuT5.timing.markers import Beats, Marker, clean, markers_from_events, recount
 from osuT5.timing.meter import downbeats
 
 log = logging.getLogger(__name__)
 
-SLOWEST_BPM, FASTEST_BPM = 30.0, 400.0
+SLOWEST_BPM = 30.0
 ROUNDINGS = (1, 2, 10, 100, 1000)
 ROUNDING_ERRORS = 2.5  # standard errors of the period
 ROUNDING_DRIFT_MS = 6.0  # over the whole section
 SAME_PLACE_MS = 12.0
+MAIN_MARKERS = 8  # a section of so many beats is sure to be one
+SIGMA_ERROR_MS = 1.0  # no model's beats are better than this, whatever their scatter
 
 
 @dataclass
@@ -64,9 +66,11 @@ def fit_timing(
             return list(fallback)
         log.warning("no beats to fit a timing to; using 120 BPM from 0 ms")
         return constant_timing(120.0, 0.0)
-    cleaned = clean(markers)
+    cleaned = _counted_twice(clean(markers))
     sections = _sections(cleaned, fallback)
     points = _points(cleaned, sections)
+    for point in points:
+        point.beat_length = float(point.beat_length / 2.0 ** max(0, np.ceil(np.log2(point.beat_length * SLOWEST_BPM / 60000.0))))
     if start_ms is not None:
         first = points[0]
         measure_ms = first.beat_length * first.meter
@@ -91,23 +95,28 @@ def _rounded(point: TimingPoint) -> TimingPoint:
     return point
 
 
-def _plausible(period: float) -> float:
-    """Double or halve until 30..400 BPM."""
-    while period > 60000.0 / SLOWEST_BPM:
-        period /= 2
-    while period < 60000.0 / FASTEST_BPM:
-        period *= 2
-    return period
-
-
 def _sections(beats: Beats, fallback: Sequence[TimingPoint]) -> list[Section]:
     """Tempo sections of a whole song in order, beat numbers running on."""
     if len(beats.time) == 1:
         period = fallback[0].beat_length if fallback else 500.0
         return [Section(0.0, float(beats.time[0]), period, 0.0, 1, 0.0)]
+    sections, sigma = _fitted(beats)
+    return _joined(_without_repeats(sections, sigma), sigma)
+
+
+def _counted_twice(beats: Beats) -> Beats:
+    """Beats whose counts were checked against the tempos that a first fit found."""
+    if len(beats.time) < MAIN_MARKERS:
+        return beats
+    periods = [s.period for s in _fitted(beats)[0] if s.size >= MAIN_MARKERS]
+    return recount(beats, periods) if len(periods) > 1 else beats
+
+
+def _fitted(beats: Beats) -> tuple[list[Section], float]:
+    """Sections between the breaks and the tempo changes, and the noise in ms."""
     sigma = noise_ms(beats.time, beats.count)
     edges = [0, *beats.breaks, len(beats.time)]
-    found: list[tuple[Line, float]] = []
+    found: list[Section] = []
     for a, b in zip(edges[:-1], edges[1:]):
         if b - a < 2:
             continue
@@ -115,12 +124,11 @@ def _sections(beats: Beats, fallback: Sequence[TimingPoint]) -> list[Section]:
         lines = partition(
             beats.time[part], beats.count[part], beats.weight[part], beats.measure[part], beats.change[part], sigma
         )
-        found += [(line, a) for line in lines if line.period > 0]
+        found += [_section(beats, line, a, sigma) for line in lines]
     if not found:  # every gap is a break: take them all as beats of the median gap
-        period = _plausible(float(np.median(np.diff(beats.time))))
-        return [Section(0.0, float(beats.time[0]), period, 0.0, len(beats.time), float(beats.count[-1]))]
-    sections = [_section(beats, line, int(start), sigma) for line, start in found]
-    return _joined(_without_repeats(sections, sigma), sigma)
+        period = float(np.median(np.diff(beats.time)))
+        found = [Section(0.0, float(beats.time[0]), period, 0.0, len(beats.time), float(beats.count[-1]))]
+    return found, sigma
 
 
 def _section(beats: Beats, line: Line, start: int, sigma: float) -> Section:
@@ -128,7 +136,7 @@ def _section(beats: Beats, line: Line, start: int, sigma: float) -> Section:
     part = slice(start + line.first, start + line.last + 1)
     time, count, weight = beats.time[part], beats.count[part], beats.weight[part]
     extent = float(count[-1] - count[0])
-    error = max(line.error, 1e-6, SIGMA_ERROR * np.sqrt(12.0 / (len(time) * (extent + 1) ** 2)))
+    error = max(line.error, 1e-6, SIGMA_ERROR_MS * np.sqrt(12.0 / (len(time) * (extent + 1) ** 2)))
     period = round_period(line.period, error, extent)
     rest = time - period * count
     order = np.argsort(rest)
@@ -137,9 +145,6 @@ def _section(beats: Beats, line: Line, start: int, sigma: float) -> Section:
     offset = float(np.average(rest[central], weights=weight[central]))
     beat = float(count[0])
     return Section(beat, offset + period * beat, period, max(line.scatter, 1.0), len(time), float(count[-1]))
-
-
-SIGMA_ERROR = 1.0  # ms: no model's beats are better than this, whatever their scatter
 
 
 def _without_repeats(sections: list[Section], sigma: float) -> list[Section]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from osuT5.timing.choice import Candidate, choose, score_candidates
+from osuT5.beatmap.types import TimingPoint
+from osuT5.timing.choice import Candidate, Scorer, choose, confidence, find_downbeat, with_priors
 from osuT5.timing.comb import Pulse, follow, profile, pulse_spectrum, strongest
+from osuT5.timing.constant import red_line
 from osuT5.timing.onset import Onsets, find_onsets
 
 RATIOS = (1.0, 1 / 2, 2.0, 2 / 3, 3 / 2, 3 / 4, 4 / 3, 1 / 3, 3.0, 1 / 4)
@@ -50,7 +52,7 @@ class GridTiming:
         return 60000.0 / self.beat_length
 
 
-def find_grid(samples: np.ndarray, sample_rate: int, score=None) -> GridTiming:
+def find_grid(samples: np.ndarray, sample_rate: int, score: Scorer | None = None) -> GridTiming:
     """The grid of a song.
 
     Args:
@@ -61,7 +63,7 @@ def find_grid(samples: np.ndarray, sample_rate: int, score=None) -> GridTiming:
     return grid_of(find_onsets(samples, sample_rate), score)
 
 
-def grid_of(onsets: Onsets, score=None) -> GridTiming:
+def grid_of(onsets: Onsets, score: Scorer | None = None) -> GridTiming:
     """`find_grid` for onsets already found."""
     hz, strength = pulse_spectrum(onsets)
     peaks = strongest(hz, strength, 1)
@@ -71,18 +73,16 @@ def grid_of(onsets: Onsets, score=None) -> GridTiming:
     duration_ms = onsets.duration_ms
     candidates = []
     for ratio in RATIOS:
-        bpm = round_bpm(60.0 * pulse.hz * ratio, duration_ms, pulse_bpm=60.0 * pulse.hz)
+        bpm = round_bpm(60.0 * pulse.hz * ratio, duration_ms)
         if SLOWEST_BPM <= bpm <= FASTEST_BPM:
             candidates += [Candidate(60000.0 / bpm, offset) for offset in phases(onsets, 60000.0 / bpm)]
-    candidates = score_candidates(onsets, candidates)
-    best, ranked = choose(candidates, score)
-    total = sum(np.exp(c.score - ranked[0].score) for c in ranked)
-    return GridTiming(
-        best.beat_length, best.offset_ms, float(1.0 / total), residual_ms(pulse), ranked, pulse
-    )
+    ranked = choose(with_priors(onsets, candidates), score)
+    best = ranked[0]
+    offset = find_downbeat(onsets, best.beat_length, best.offset_ms)
+    return GridTiming(best.beat_length, offset, confidence(ranked), residual_ms(pulse), ranked, pulse)
 
 
-def round_bpm(bpm: float, duration_ms: float, pulse_bpm: float | None = None) -> float:
+def round_bpm(bpm: float, duration_ms: float) -> float:
     """The roundest tempo that the whole song cannot tell from `bpm`."""
     for parts in ROUNDINGS:
         rounded = round(bpm * parts) / parts
@@ -126,3 +126,16 @@ def residual_ms(pulse: Pulse) -> float:
     order = np.argsort(np.abs(pulse.shift_ms))
     weight = np.cumsum(pulse.weight[order])
     return float(np.abs(pulse.shift_ms)[order][np.searchsorted(weight, weight[-1] / 2)])
+
+
+@dataclass(frozen=True)
+class GridSections:
+    """`points`: red lines on the song clock, one per tempo; `grid`: the grid of the whole song."""
+
+    points: list[TimingPoint]
+    grid: GridTiming
+
+
+def find_grid_sections(samples: np.ndarray, sample_rate: int, score: Scorer | None = None) -> GridSections:
+    grid = find_grid(samples, sample_rate, score)
+    return GridSections([red_line(grid.offset_ms, grid.beat_length)], grid)

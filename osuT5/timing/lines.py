@@ -16,6 +16,7 @@ HUBER = 1.5
 NEW_SEGMENT, NEW_SEGMENT_MARKED = 14.0, 5.0  # cost of a tempo change; the second where the model says so
 DOWNBEAT_BONUS = 1.5  # tempo changes on a downbeat rather than beside it
 MIN_MARKERS = 3
+GRID_MS = 7.0  # residuals that the 10 ms grid and a rounding explain; slow beats against it look like tempo changes
 MAD = 1.4826
 
 
@@ -23,7 +24,8 @@ MAD = 1.4826
 class Line:
     """Markers first..last (inclusive) lie on time = offset + period * count.
 
-    `error` is the standard error of the period, `scatter` the robust standard deviation of the residuals, both ms.
+    `error` is the standard error of the period, `scatter` the robust standard deviation of the residuals, both ms;
+    `farthest` the largest residual.
     """
 
     first: int
@@ -33,6 +35,7 @@ class Line:
     scatter: float
     error: float
     cost: float
+    farthest: float
 
     @property
     def size(self) -> int:
@@ -66,7 +69,7 @@ def fit_line(time: np.ndarray, count: np.ndarray, weight: np.ndarray, sigma: flo
     scatter = MAD * float(np.median(np.abs(residual)))
     extent = max(float(k[-1] - k[0] + 1), 1.0)
     error = scatter * np.sqrt(12.0 / (len(t) * extent**2))
-    return Line(first, last, offset, period, scatter, error, cost)
+    return Line(first, last, offset, period, scatter, error, cost, float(np.abs(residual).max()))
 
 
 def _weighted_line(t: np.ndarray, k: np.ndarray, w: np.ndarray) -> tuple[float, float]:
@@ -126,7 +129,10 @@ def _merge(time, count, weight, sigma: float, penalty: np.ndarray, pieces: list[
     pieces = list(pieces)
     joined = [fit_line(time, count, weight, sigma, a.first, b.last) for a, b in zip(pieces[:-1], pieces[1:])]
     while joined:
-        gains = [a.cost + b.cost + penalty[b.first] - j.cost for a, b, j in zip(pieces[:-1], pieces[1:], joined)]
+        gains = [
+            a.cost + b.cost + penalty[b.first] - (j.cost if j.farthest > GRID_MS else 0.0)
+            for a, b, j in zip(pieces[:-1], pieces[1:], joined)
+        ]
         at = int(np.argmax(gains))
         if gains[at] <= 0:
             break

@@ -7,7 +7,7 @@ fitting does not care. Facts: spec of the timing fit, steps "markers" and "clean
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from osuT5.events.types import EventSequence, EventType
 
 BEAT_TYPES = (EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT)
 MERGE_MS = 30.0  # two beats are never closer: 400 BPM has 150 ms, its quarters 37 ms
+FASTEST_BPM = 400.0
 NEIGHBOURS = 9  # gaps that say what a beat is
+BREAK = 0.2  # beats that a gap may miss a whole number by
+MISSING_COST = 0.1  # beats; one beat is likelier than two with one missing
 SPURIOUS_SHARE = 0.35  # of the local vote: fewer passes than this saw the marker
 
 
@@ -82,14 +85,45 @@ def clean(markers: Sequence[Marker]) -> Beats:
     """Merge markers that mean the same beat, drop what stands between beats, count the beats. Needs one marker."""
     merged = _merged(sorted(markers, key=lambda m: m.time))
     merged = _without_rare(merged)
-    merged = _without_spurious(merged)
+    merged = _without_spurious(_at_most(merged, FASTEST_BPM))
     time, weight, measure, change = merged
-    period = local_period(time)
-    ratio = np.diff(time) / period if len(time) > 1 else np.zeros(0)
+    return Beats(time, weight, measure, change, *_counted(beat_ratios(time)))
+
+
+def recount(beats: Beats, periods: Sequence[float]) -> Beats:
+    """Count again when it is known which tempos follow each other: every gap in the tempo it belongs to.
+
+    Args:
+        periods: ms per beat of the song's main sections, in their order.
+    """
+    gaps = np.diff(beats.time)
+    ratios = gaps / np.asarray(periods)[:, None]  # (sections, gaps)
+    steps = np.maximum(1, np.round(ratios))
+    cost = np.minimum(np.abs(ratios - steps), 0.5) + MISSING_COST * (steps - 1)
+    # Cheapest way from the first section to the last: section s from gap i on.
+    total = np.cumsum(cost, axis=1)
+    best, came = total[0].copy(), []
+    for section in range(1, len(periods)):
+        before = np.concatenate([[0.0], best[:-1]]) - np.concatenate([[0.0], total[section][:-1]])
+        start = np.maximum.accumulate(np.where(before <= np.minimum.accumulate(before), np.arange(len(gaps)), 0))
+        came.append(start)
+        best = before[start] + total[section]
+    owner, end = np.zeros(len(gaps), dtype=int), len(gaps) - 1
+    for section in range(len(periods) - 1, 0, -1):
+        start = int(came[section - 1][end])
+        owner[start : end + 1] = section
+        end = start - 1
+        if end < 0:
+            break
+    chosen = ratios[owner, np.arange(len(gaps))]
+    return replace(beats, **dict(zip(("count", "breaks"), _counted(chosen))))
+
+
+def _counted(ratio: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """(count, breaks) of gaps measured in beats."""
     steps = np.maximum(1, np.round(ratio))
     count = np.concatenate([[0.0], np.cumsum(steps)])
-    breaks = tuple(int(i) + 1 for i in np.flatnonzero(np.abs(ratio - steps) > 0.2))
-    return Beats(time, weight, measure, change, count, breaks)
+    return count, tuple(int(i) + 1 for i in np.flatnonzero(np.abs(ratio - steps) > BREAK))
 
 
 def local_period(time: np.ndarray) -> np.ndarray:
@@ -101,6 +135,22 @@ def local_period(time: np.ndarray) -> np.ndarray:
     medians = np.median(windows, axis=1)
     side = NEIGHBOURS // 2
     return np.concatenate([np.full(side, medians[0]), medians, np.full(side, medians[-1])])
+
+
+def beat_ratios(time: np.ndarray) -> np.ndarray:
+    """(n - 1,) each gap in beats. A beat is what the gaps up to it, from it on, or around it say: whichever makes the
+    gap most nearly one beat or few, so that gaps beside a tempo change are counted in their own tempo."""
+    gaps = np.diff(time)
+    side = NEIGHBOURS
+    if len(gaps) <= side:
+        return gaps / np.median(gaps) if len(gaps) else gaps
+    runs = np.median(np.lib.stride_tricks.sliding_window_view(gaps, side), axis=1)
+    onward = np.concatenate([runs, np.full(side - 1, runs[-1])])
+    sofar = np.concatenate([np.full(side - 1, runs[0]), runs])
+    ratios = gaps / np.stack([local_period(time), sofar, onward])
+    steps = np.maximum(1, np.round(ratios))
+    odd = np.abs(ratios - steps) + MISSING_COST * (steps - 1)
+    return ratios[odd.argmin(axis=0), np.arange(len(gaps))]
 
 
 Merged = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -122,6 +172,14 @@ def _merged(markers: Sequence[Marker]) -> Merged:
         measure.append(down / total)
         change.append(sum(m.weight for m in group if m.kind is EventType.TIMING_POINT) / total)
     return np.array(time), np.array(weight), np.array(measure), np.array(change)
+
+
+def _at_most(merged: Merged, bpm: float) -> Merged:
+    """Every second marker, and again, while the beats are faster than any music."""
+    while len(merged[0]) > 2 and np.median(np.diff(merged[0])) < 60000.0 / bpm:
+        keep = np.arange(len(merged[0])) % 2 == int(np.argmax(merged[2])) % 2
+        merged = _kept(merged, keep)
+    return merged
 
 
 def _without_rare(merged: Merged) -> Merged:

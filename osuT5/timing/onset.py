@@ -22,6 +22,7 @@ HIGH_HZ = 2000.0  # snare noise, hats
 DELAY_MS = 2.5  # a rise is seen this much before the sound is at its sharpest
 COMPRESSION = 100.0
 FLOOR_SHARE = 0.02  # bands quieter than this share of the loudest count as silence
+CHANGE_MS = 200.0
 CHUNK_FRAMES = 8192
 MIN_SAMPLE_RATE = 4000
 
@@ -37,6 +38,7 @@ class Onsets:
         low: (n,) bands below 220 Hz.
         high: (n,) bands above 2 kHz.
         energy: (n,) log loudness of the low bands, for accents that do not start sharply.
+        change: (n,) how much the timbre of the next 0.2 s differs from that of the last: new chords, parts, sections.
     """
 
     period_ms: float
@@ -45,6 +47,7 @@ class Onsets:
     low: np.ndarray
     high: np.ndarray
     energy: np.ndarray
+    change: np.ndarray
 
     @property
     def duration_ms(self) -> float:
@@ -67,7 +70,7 @@ def find_onsets(samples: np.ndarray, sample_rate: int) -> Onsets:
     scale = float(np.percentile(level, 99)) if level.size else 0.0
     if scale <= 0.0:
         zeros = np.zeros(len(level), dtype=np.float32)
-        return Onsets(hop_ms, 0.0, zeros, zeros, zeros, zeros)
+        return Onsets(hop_ms, 0.0, zeros, zeros, zeros, zeros, zeros)
     loudness = np.log1p(level * (COMPRESSION / scale))
     rise = np.zeros_like(loudness)
     rise[LAG_FRAMES:] = np.maximum(loudness[LAG_FRAMES:] - loudness[:-LAG_FRAMES], 0.0)
@@ -81,7 +84,18 @@ def find_onsets(samples: np.ndarray, sample_rate: int) -> Onsets:
         rise[:, low].mean(axis=1),
         rise[:, high].mean(axis=1) if high.any() else np.zeros(len(rise), dtype=np.float32),
         loudness[:, low].mean(axis=1),
+        _change(loudness, round(CHANGE_MS / hop_ms)),
     )
+
+
+def _change(loudness: np.ndarray, frames: int) -> np.ndarray:
+    """(n,) distance between the mean spectra of the `frames` after and before each frame; 0 at the ends."""
+    out = np.zeros(len(loudness), dtype=np.float32)
+    if len(loudness) > 2 * frames:
+        sums = np.concatenate([np.zeros((1, loudness.shape[1])), np.cumsum(loudness, axis=0, dtype=np.float64)])
+        means = (sums[frames:] - sums[:-frames]) / frames
+        out[frames : len(loudness) - frames + 1] = np.sqrt(((means[frames:] - means[:-frames]) ** 2).mean(axis=1))
+    return out
 
 
 def band_energies(samples: np.ndarray, sample_rate: int) -> np.ndarray:

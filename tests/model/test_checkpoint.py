@@ -234,3 +234,11 @@ def test_saving_needs_vocabulary_and_profile(family, tmp_path):
     with pytest.raises(CheckpointError, match="carries none"):
         save_checkpoint(empty_model(family.model.config), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_loaded_model_can_be_trained_further(family, profile):
+    model = load_model(family.folder, profile=profile).train()
+    given = dict(decoder_input_ids=family.vectors["ids_right"], labels=family.vectors["labels"])
+    model(frames=family.vectors["frames"], **given, **family.conditions).loss.backward()
+    frozen = {"transformer.model.encoder.embed_positions.weight"}
+    assert {name for name, p in model.named_parameters() if p.grad is None} <= frozen

@@ -5,11 +5,11 @@ Facts: Mapset Verifier's limits; only gaps of 5 s and more are worth a break (ou
 
 from __future__ import annotations
 
-import copy
 import math
 from itertools import accumulate
 
 from osuT5.beatmap.types import Beatmap
+from osuT5.beatmap.verify.draft import copied
 from osuT5.beatmap.verify.facts import Facts
 from osuT5.beatmap.verify.limits import BREAK_AFTER_MS, BREAK_MIN_MS, BREAK_WORTHWHILE_GAP_MS
 
@@ -34,7 +34,7 @@ def with_breaks(beatmap: Beatmap) -> Beatmap:
         span = legal_break(ended, begins, facts.preempt) if begins - ended >= BREAK_WORTHWHILE_GAP_MS else None
         if span:
             lines.append(f"2,{span[0]},{span[1]}")
-    mended = copy.deepcopy(beatmap)
+    mended = copied(beatmap)
     others = [line for line in beatmap.events if not is_break_line(line)]
     heading = next((i + 1 for i, line in enumerate(others) if line.startswith("//Break")), len(others))
     mended.events = others[:heading] + lines + others[heading:]

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from osuT5.beatmap.numbers import parse_float, parse_int
+from osuT5.beatmap.reader import decode_text
 
 BOM = "\ufeff"
 _LINE_BREAK = re.compile(r"(\r\n|\n|\r)")
 _HEADER = re.compile(r"\[([^\]\r\n]*)\]\s*")
 CIRCLE, SLIDER, NEW_COMBO, SPINNER, HOLD = 1, 2, 4, 8, 128
 TYPE_BITS = (CIRCLE, SLIDER, SPINNER, HOLD)
+_ALL_TYPE_BITS = CIRCLE | SLIDER | SPINNER | HOLD
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ObjectLine:
     """A hit object line whose first five fields are sound."""
 
@@ -30,7 +32,7 @@ class ObjectLine:
     bits: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class TimingLine:
     """A line of [TimingPoints] that every parser takes."""
 
@@ -138,6 +140,7 @@ class Document:
 
     @cached_property
     def bad_timing(self) -> list[tuple[int, str]]:
+        """(line index, reason) of timing lines that parsers refuse."""
         return [
             (index, reason)
             for index, (parsed, reason) in zip(self.indices("TimingPoints"), self._timing_lines, strict=True)
@@ -159,41 +162,31 @@ class Document:
 
 
 def _decode(data: bytes) -> tuple[str, bytes | None]:
-    """UTF-8; else Shift-JIS where that gives Japanese text; else the Western code page of old Windows."""
+    """Strict UTF-8, byte order mark kept; else what the reader takes it for, with the bytes."""
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
-        pass
-    try:
-        text = data.decode("shift_jis")
-        if any("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in text):
-            return text, data
-    except UnicodeDecodeError:
-        pass
-    return data.decode("cp1252", errors="replace"), data
+        return decode_text(data, []), data
 
 
 def _object_line(index: int, line: str) -> tuple[ObjectLine | None, str]:
     fields = line.split(",")
     if len(fields) < 5:
         return None, f"it has {len(fields)} fields, a hit object has at least 5"
-    try:
-        time, bits = _number(fields[2]), parse_int(fields[3])
-        _coordinate(fields[0]), _coordinate(fields[1]), parse_int(fields[4])
-    except ValueError as error:
-        return None, str(error)
-    kinds = [bit for bit in TYPE_BITS if bits & bit]
-    if len(kinds) != 1:
-        return None, f"type {bits} names {len(kinds)} kinds of object, not one"
-    return ObjectLine(index, fields, time, kinds[0], bits), ""
-
-
-def _number(text: str) -> float:
-    return int(text) if text.isdecimal() and len(text) < 10 else parse_float(text)
-
-
-def _coordinate(text: str) -> float:
-    return int(text) if text.isdecimal() and len(text) < 10 else parse_float(text)
+    first = fields[:5]
+    together = "".join(first)
+    if together.isdecimal() and together.isascii() and "" not in first and max(map(len, first)) < 10:
+        time, bits = int(fields[2]), int(fields[3])  # plain digits need no grammar
+    else:
+        try:
+            time, bits = parse_float(fields[2]), parse_int(fields[3])
+            parse_float(fields[0]), parse_float(fields[1]), parse_int(fields[4])
+        except ValueError as error:
+            return None, str(error)
+    kind = bits & _ALL_TYPE_BITS
+    if kind not in TYPE_BITS:
+        return None, f"type {bits} names {kind.bit_count()} kinds of object, not one"
+    return ObjectLine(index, fields, time, kind, bits), ""
 
 
 def _timing_line(index: int, line: str) -> tuple[TimingLine | None, str]:

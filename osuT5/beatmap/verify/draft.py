@@ -7,8 +7,9 @@ dropped.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
-from osuT5.beatmap.types import Beatmap, Circle, HitObject, TimingPoint
+from osuT5.beatmap.types import Beatmap, Circle, HitObject, Section, Slider, TimingPoint
 from osuT5.beatmap.verify.findings import Change
 from osuT5.beatmap.verify.paths import Paths
 from osuT5.beatmap.writer import format_hit_object, format_timing_point
@@ -24,7 +25,7 @@ class Draft:
     """
 
     def __init__(self, beatmap: Beatmap):
-        self.beatmap = copy.deepcopy(beatmap)
+        self.beatmap = copied(beatmap)
         self.changes: list[Change] = []
         self.dropped = 0
         self.paths = Paths()
@@ -69,3 +70,28 @@ class Draft:
     def line_changed(self, code: str, before: TimingPoint | None, after: TimingPoint | None) -> None:
         old, new = (format_timing_point(p) if p else "" for p in (before, after))
         self.changes.append(Change(code, (after or before).time, old, new))
+
+
+def copied(beatmap: Beatmap) -> Beatmap:
+    """A copy that shares nothing that can be changed; several times as fast as `copy.deepcopy`."""
+    return replace(
+        beatmap,
+        **{name: Section(dict(getattr(beatmap, name).values)) for name in _SECTIONS},
+        events=list(beatmap.events),
+        timing_points=[copy.copy(p) for p in beatmap.timing_points],
+        hit_objects=[_copied_object(o) for o in beatmap.hit_objects],
+        other_sections={name: list(lines) for name, lines in beatmap.other_sections.items()},
+        diagnostics=list(beatmap.diagnostics),
+    )
+
+
+_SECTIONS = ("general", "editor", "metadata", "difficulty", "colours")
+
+
+def _copied_object(o: HitObject) -> HitObject:
+    made = copy.copy(o)
+    made.sample = copy.copy(o.sample)
+    if isinstance(made, Slider):
+        made.points = list(o.points)
+        made.edge_sounds, made.edge_sets = list(o.edge_sounds), list(o.edge_sets)
+    return made

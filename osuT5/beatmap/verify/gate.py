@@ -39,15 +39,14 @@ def mend(text: str | bytes, audio: AudioFacts | None = None) -> tuple[str, list[
 
     Raises BeatmapError if the text is no beatmap at all.
     """
+    read(text)  # refuses what is no beatmap before sections are put into it
     mended, on_text, changes = repair_text(text, audio)
-    if not mended.strip():
-        return mended, on_text, 0, changes
     result = repair(read(mended), audio)
     if result.changes:
         mended, again, more = repair_text(write(result.beatmap), audio)
         on_text = [f for f in on_text if f.fixed] + again
         changes = changes + result.changes + more
-    dropped = result.dropped + sum(change.code == "A012" for change in changes)
+    dropped = result.dropped + _lines_dropped(changes)
     return mended, sort_findings(on_text + result.findings), dropped, changes
 
 
@@ -61,19 +60,25 @@ def gate(beatmap: Beatmap, audio: AudioFacts | None = None) -> GateResult:
     findings = [f for f in first.findings if f.fixed]
     dropped = first.dropped
     text = write(first.beatmap)
-    findings += round_trip(first.beatmap, text)
-    mended, on_text, _ = repair_text(text, audio)
+    mended, on_text, changes = repair_text(text, audio)
+    if mended == text:
+        findings += round_trip(first.beatmap, text)
     findings += [f for f in on_text if f.fixed]
     # the map as a reader sees it: whole ms and px
     second = repair(read(mended), audio)
     findings += [f for f in second.findings if f.fixed]
-    dropped += second.dropped
+    dropped += second.dropped + _lines_dropped(changes)
     if second.changes:
         mended = write(second.beatmap)
     findings += round_trip(second.beatmap, mended)
     findings += [f for f in check_text(mended, audio) + check(second.beatmap, audio)]
     passed = not any(f.blocking for f in findings) and dropped <= MAX_DROPPED_SHARE * count
     return GateResult(second.beatmap, mended, sort_findings(findings), passed, dropped)
+
+
+def _lines_dropped(changes: list[Change]) -> int:
+    """Hit object lines that the text repair took out."""
+    return sum(change.code in ("A012", "A024") and not change.after for change in changes)
 
 
 def round_trip(beatmap: Beatmap, text: str) -> list[Finding]:

@@ -110,11 +110,11 @@ def taiko_finishers(facts: Facts) -> Iterator[Fault]:
     if limit is None:
         return
     notes = [place for place, o in enumerate(facts.objects) if isinstance(o, Circle)]
-    for before, place, after in zip([None, *notes[:-1]], notes, [*notes[1:], None], strict=True):
+    for number, place in enumerate(notes):
         o = facts.objects[place]
         if not o.hitsound & FINISH:
             continue
-        gaps = [abs(facts.starts[n] - o.time) for n in (before, after) if n is not None]
+        gaps = [abs(facts.starts[n] - o.time) for n in notes[max(number - 1, 0) : number + 2] if n != place]
         least = normalised_beat(facts.timing.beat_length_at(o.time)) * limit
         if gaps and min(gaps) <= least:
             yield Fault(f"The finisher is {min(gaps):.0f} ms from a note; more than {least:.0f} are needed", o.time,

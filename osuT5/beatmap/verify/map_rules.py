@@ -17,6 +17,9 @@ from osuT5.beatmap.verify.limits import (
     UNMAPPED_TAIL_SHARE,
 )
 
+# further suffixes of the same containers
+OTHER_SUFFIXES = {"oga": "ogg", "opus": "ogg", "mp4": "m4a", "wave": "wav"}
+
 
 def audio_file(facts: Facts) -> Iterator[Fault]:
     """B017: the song is there, is not empty, and is what its suffix says."""
@@ -27,9 +30,14 @@ def audio_file(facts: Facts) -> Iterator[Fault]:
         yield Fault(f"The audio file {named!r} is not there; put it beside the map", value=named)
     elif audio.size_bytes == 0:
         yield Fault(f"The audio file {named!r} is empty", value=0)
-    elif audio.container and audio.container != PurePosixPath(named).suffix.lower().lstrip("."):
+    elif audio.container and audio.container != _container(named):
         yield Fault(f"The audio file {named!r} is really {audio.container}; rename it in folder and map",
                     value=audio.container)  # fmt: skip
+
+
+def _container(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.lower().lstrip(".")
+    return OTHER_SUFFIXES.get(suffix, suffix)
 
 
 def unmapped_song(facts: Facts) -> Iterator[Fault]:

@@ -6,22 +6,20 @@ a second repair changes nothing. Facts: the checker's specification, section 9.
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
-from osuT5.beatmap.types import Beatmap, HitObject, Slider, TimingPoint
+from osuT5.beatmap.types import Beatmap
 from osuT5.beatmap.verify.draft import Draft
 from osuT5.beatmap.verify.facts import Facts
 from osuT5.beatmap.verify.findings import (
     BLOCKING,
-    FATAL,
     INFO,
     AudioFacts,
     Change,
-    Finding,
     RepairResult,
     sort_findings,
 )
+from osuT5.beatmap.verify.finite import finite_part
 from osuT5.beatmap.verify.rules import RULES, check
 
 MAX_ROUNDS = 3
@@ -33,11 +31,14 @@ def repair(beatmap: Beatmap, audio: AudioFacts | None = None) -> RepairResult:
     Info findings (1 ms off a tick) are left alone. Findings of the result: those of the given map, `fixed` where they
     are gone, and those that are left or came up.
     """
-    found = check(beatmap, audio) + [_not_finite(part) for part in not_finite(beatmap)]
+    found = check(beatmap, audio)
     if not any(f.fixable and f.code[0] in "AB" and f.severity != INFO for f in found) and _is_sorted(beatmap):
         return RepairResult(beatmap, found)
-    draft = Draft(beatmap)
-    _drop_not_finite(draft)
+    draft = Draft(finite_part(beatmap)[0])
+    for code in ("A010", "A012"):
+        lost = sum(f.code == code for f in found)
+        draft.changes += [Change(code, None, "not a finite number", "")] * lost
+        draft.dropped += lost if code == "A012" else 0
     for _ in range(MAX_ROUNDS):
         settled = any(not _round(draft, audio) for _ in range(MAX_ROUNDS))
         if not _drop_offenders(draft, audio) and settled:
@@ -100,34 +101,3 @@ def _sort(draft: Draft) -> bool:
     draft.beatmap.timing_points.sort(key=lambda p: (p.time, not p.uninherited))
     draft.changes.append(Change("A019", None, "not sorted by time", "sorted by time"))
     return True
-
-
-def not_finite(beatmap: Beatmap) -> list[HitObject | TimingPoint]:
-    """Objects and lines that hold NaN or infinity, which no file can."""
-    return [
-        part
-        for part in (*beatmap.timing_points, *beatmap.hit_objects)
-        if not all(math.isfinite(number) for number in _numbers(part))
-    ]
-
-
-def _numbers(part: HitObject | TimingPoint) -> list[float]:
-    if isinstance(part, TimingPoint):
-        return [part.time, part.beat_length]
-    numbers = [part.x, part.y, part.time, part.end_time]
-    return [*numbers, part.length, *(c for p in part.points for c in p)] if isinstance(part, Slider) else numbers
-
-
-def _not_finite(part: HitObject | TimingPoint) -> Finding:
-    code, name = ("A010", "timing line") if isinstance(part, TimingPoint) else ("A012", "object")
-    return Finding(code, FATAL, None, f"A {name} holds a number that is not finite; drop it", "dropped", fixable=True)
-
-
-def _drop_not_finite(draft: Draft) -> None:
-    bad = {id(part) for part in not_finite(draft.beatmap)}
-    if bad:
-        beatmap = draft.beatmap
-        draft.dropped += sum(id(o) in bad for o in beatmap.hit_objects)
-        draft.changes.append(Change("A012", None, f"{len(bad)} lines that are not finite", ""))
-        beatmap.timing_points = [p for p in beatmap.timing_points if id(p) not in bad]
-        beatmap.hit_objects = [o for o in beatmap.hit_objects if id(o) not in bad]

@@ -16,6 +16,8 @@ PROFILES = {
     "strict": {"A": SEVERITIES[:3], "B": SEVERITIES[:3], "C": SEVERITIES[:3]},
 }
 
+ISSUE_FIELDS = "code severity time end message value limit fixable fixed repair".split()
+
 
 def accepted(findings: list[Finding], profile: str) -> bool:
     """Whether a profile accepts what is left of the findings."""
@@ -79,11 +81,8 @@ def as_json(
     issues = []
     for finding in findings:
         links = before if finding.fixed else after
-        issues.append({
-            "code": finding.code, "severity": finding.severity, "time": finding.time, "end": finding.end,
-            "objects": links.objects(finding), "message": finding.message, "value": finding.value, "limit": finding.limit,
-            "fixable": finding.fixable, "fixed": finding.fixed, "repair": finding.repair, "link": links.to(finding),
-        })  # fmt: skip
+        issue = {name: getattr(finding, name) for name in ISSUE_FIELDS}
+        issues.append({**issue, "objects": links.objects(finding), "link": links.to(finding)})
     return {
         "file": file,
         "format": beatmap.format_version,

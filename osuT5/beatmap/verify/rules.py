@@ -25,6 +25,7 @@ from osuT5.beatmap.verify import (
 from osuT5.beatmap.verify.draft import Draft
 from osuT5.beatmap.verify.facts import Facts
 from osuT5.beatmap.verify.findings import ERROR, WARNING, AudioFacts, Fault, Finding, sort_findings
+from osuT5.beatmap.verify.finite import finite_part
 
 STD, TAIKO, CATCH, MANIA = GameMode
 ALL = frozenset(GameMode)
@@ -130,5 +131,6 @@ def check(beatmap: Beatmap, audio: AudioFacts | None = None, level: str | None =
         audio: what is known of the song; rules that need more are silent.
         level: difficulty level E N H I X U for the rules that differ by it; None = by name, else by star rating.
     """
-    facts = Facts(beatmap, audio, level)
-    return sort_findings([finding for rule in RULES for finding in find(facts, rule)])
+    finite, findings = finite_part(beatmap)
+    facts = Facts(finite, audio, level)
+    return sort_findings(findings + [finding for rule in RULES for finding in find(facts, rule)])

@@ -17,7 +17,7 @@ from osuT5.beatmap.verify.limits import SNAP_DIVISORS
 _COVERING_DIVISORS = (16, 12, 9, 7, 5)  # their ticks include those of 1, 2, 3, 4, 6 and 8
 _EPSILON = 1e-6  # float noise must not push a tick below a whole millisecond
 # what it costs, in ms of movement, to choose a rarer divisor when a time is moved to a tick
-DIVISOR_COST_MS = {1: 0, 2: 0, 4: 0, 3: 1, 6: 1, 8: 2, 12: 4, 16: 4, 5: 6, 7: 8, 9: 8}
+DIVISOR_COST_MS = {1: 0, 2: 0, 4: 0, 3: 2, 6: 3, 8: 6, 12: 10, 16: 12, 5: 14, 7: 16, 9: 16}
 
 
 class Grid:

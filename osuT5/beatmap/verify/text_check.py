@@ -74,26 +74,26 @@ def repair_text(text: str | bytes, audio: AudioFacts | None = None) -> tuple[str
     Lines that no rule complains of keep their bytes; a text without faults comes back as it is.
     """
     document = Document.parse(text)
-    findings: list[Finding] = []
+    mended: list[Finding] = []
     changes: list[Change] = []
     for _ in range(MAX_PASSES):
-        edited = False
+        before, left = document, []
         for rule in TEXT_RULES:
             for _ in range(MAX_EDITS_OF_A_LINE):
+                faults = list(rule.check(document, audio))
                 edits: dict[int, str | None] = {}
-                for fault in rule.check(document, audio):
+                for fault in faults:
                     if fault.edits and not any(index in edits for index, _ in fault.edits):
                         edits.update(fault.edits)
-                        findings.append(replace(_finding(rule, fault), fixed=True))
+                        mended.append(replace(_finding(rule, fault), fixed=True))
                         changes += [Change(rule.code, fault.time, document.lines[i], t or "") for i, t in fault.edits]
                 if not edits:
                     break
                 document = document.edited(edits)
-                edited = True
-        if not edited:
-            break
-    left = [_finding(rule, fault) for rule in TEXT_RULES for fault in rule.check(document, audio)]
-    return document.text, sort_findings(findings + left), changes
+            left += [_finding(rule, fault) for fault in faults if not fault.edits]
+        if document is before:
+            return document.text, sort_findings(mended + left), changes
+    return document.text, sort_findings(mended + check_text(document.text, audio)), changes
 
 
 def _finding(rule: TextRule, fault: Fault) -> Finding:

@@ -40,7 +40,8 @@ def _place_end(draft: Draft, head: Tick | None, grid: Grid, resnap: bool) -> boo
     """Sets the end; False if the object has no duration."""
     finish = draft.finish
     if finish is None:
-        return False
+        draft.end = draft.time + float(round(grid.beat_at(draft.time)))
+        return draft.kind is Kind.HOLD  # a hold that nobody ends lasts a beat, less if its column needs it
     start = draft.start.time
     span = draft.first_span.time - start if draft.first_span else finish.time - start
     total = finish.time - start

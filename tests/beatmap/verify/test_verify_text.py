@@ -162,7 +162,7 @@ def test_more_objects_than_tools_take_are_thinned_out():
     assert codes(mended(text)) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(LINES.splitlines()) | st.text(max_size=30), max_size=40).map("\n".join) | st.binary())
 def test_any_text_is_checked_and_mended_without_a_crash(text):
     check_text(text)

@@ -1,6 +1,7 @@
 """Whatever the model writes, the map is playable and loads in readers that are not ours."""
 
 import copy
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -154,15 +155,13 @@ def test_distances_without_a_direction_go_on_inside_the_playfield(cases):
 
 
 def test_fitting_many_objects_stays_fast(cases):
-    import time
-
     events = []
     for i in range(4000):
         events += [
             ["t", 1005 + 125 * i], ["snap", 4], ["pos_x", i % 512], ["pos_y", i % 384], ["hitsound", 0],
             ["volume", 30 + i % 60], ["circle", 0],
         ]
-    began = time.perf_counter()
+    began = time.process_time()
     made = cases.simple(events)
     assert len(made.beatmap.hit_objects) == 4000
-    assert time.perf_counter() - began < 4  # the older system's line edits alone took 16 s
+    assert time.process_time() - began < 8  # 0.4 s here; the older system's line edits alone took 16 s

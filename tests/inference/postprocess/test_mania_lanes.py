@@ -2,7 +2,7 @@
 
 import pytest
 
-from osuT5.beatmap import Circle, Hold
+from osuT5.beatmap import Hold
 
 
 def hold(column, start, end):
@@ -30,10 +30,12 @@ def test_a_hold_whose_end_names_another_column_takes_that_end(cases):
     assert [(h.time, h.end) for h in made.beatmap.hit_objects] == [(1000, 1500)]
 
 
-def test_a_hold_without_any_end_becomes_a_tap_with_a_warning(cases):
-    made = cases.simple(stream(hold(1, 1000, 0)[0]), gamemode=3, keycount=4)
-    assert isinstance(made.beatmap.hit_objects[0], Circle)
-    assert made.warnings
+def test_a_hold_without_any_end_lasts_a_beat_or_up_to_the_next_note(cases):
+    note = (1250, [["t", 1250], ["snap", 2], ["column", 1], ["circle", 0]])
+    alone = cases.simple(stream(hold(1, 1000, 0)[0]), gamemode=3, keycount=4)
+    followed = cases.simple(stream(hold(1, 1000, 0)[0], note), gamemode=3, keycount=4)
+    assert alone.beatmap.hit_objects[0].end == 1500 and "lasts one beat" in alone.warnings[0]
+    assert 1000 < followed.beatmap.hit_objects[0].end < 1250 - 30
 
 
 def test_a_note_inside_a_hold_of_its_column_cuts_the_hold(cases):

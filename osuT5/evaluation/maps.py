@@ -1,0 +1,96 @@
+"""The suite `maps`: generated maps against the truth of their songs. One row of measures a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from osuT5.beatmap import Beatmap, stars
+from osuT5.evaluation import baselines, grid
+from osuT5.evaluation.rhythm import nearest_in_density, onsets, score
+from osuT5.evaluation.songs import EvaluationSong
+from osuT5.evaluation.tempo import TimingScore, compare_timing
+
+
+@dataclass(frozen=True)
+class RhythmScore:
+    """Rhythm against the human chart nearest in density.
+
+    Attributes:
+        chart: its name; `human`: its onsets.
+        f1, precision, recall: of object starts.
+        f1_with_ends: our slider repeats and ends count as onsets too (theirs where the chart has them).
+        f1_random, f1_steady: of rhythms as dense that never heard the song (`baselines`).
+    """
+
+    chart: str
+    human: int
+    f1: float
+    precision: float
+    recall: float
+    f1_with_ends: float
+    f1_random: float
+    f1_steady: float
+
+
+@dataclass(frozen=True)
+class MapScore:
+    """What is measured on one map; ms on the game clock, shares 0..1.
+
+    Attributes:
+        on_grid: share of object starts within 10 ms of the true quarters and thirds of beats.
+        chance: that share for times scattered over the whole song.
+        best_shift_ms, on_grid_shifted: the shift, within 60 ms, that brings most starts onto the grid, and that share.
+        rhythm: None without a chart, or without objects.
+        stars: obtained; None where the map has none.
+    """
+
+    objects: int
+    objects_a_minute: float
+    on_grid: float
+    chance: float
+    best_shift_ms: int
+    on_grid_shifted: float
+    timing: TimingScore
+    rhythm: RhythmScore | None
+    stars: float | None
+
+
+def measure_map(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> MapScore:
+    """Measures one map against its song.
+
+    Args:
+        seed: of the random baseline.
+    """
+    starts = onsets(beatmap)
+    shift, shifted = grid.best_shift(starts, song.timing)
+    return MapScore(
+        objects=len(beatmap.hit_objects),
+        objects_a_minute=len(beatmap.hit_objects) / song.minutes,
+        on_grid=grid.share_on_grid(starts, song.timing),
+        chance=grid.chance_level(song.timing, 0.0, song.duration_ms),
+        best_shift_ms=shift,
+        on_grid_shifted=shifted,
+        timing=compare_timing(beatmap.timing, song.timing, song.duration_ms),
+        rhythm=measure_rhythm(beatmap, song, seed),
+        stars=stars(beatmap),
+    )
+
+
+def measure_rhythm(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> RhythmScore | None:
+    """Rhythm against the nearest chart; None where there is none to compare with."""
+    starts = onsets(beatmap)
+    if not song.charts or not len(starts):
+        return None
+    chart = song.charts[nearest_in_density(len(starts), [len(c.starts) for c in song.charts])]
+    own = score(starts, chart.starts)
+    span = float(starts[0]), float(starts[-1])
+    return RhythmScore(
+        chart=chart.name,
+        human=len(chart.starts),
+        f1=own.f1,
+        precision=own.precision,
+        recall=own.recall,
+        f1_with_ends=score(onsets(beatmap, with_ends=True), chart.all).f1,
+        f1_random=baselines.random_quarters(len(starts), song.timing, span, chart.starts, seed),
+        f1_steady=baselines.steady(len(starts), song.timing, span, chart.starts),
+    )

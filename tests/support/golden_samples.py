@@ -1,0 +1,139 @@
+"""The recorded training samples: which profile, recipe and vocabulary each case was made with."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from osuT5.data.catalogue import MapFilter, class_tables, read_tags, read_weights
+from osuT5.data.mmrs import mmrs_sets, read_metadata
+from osuT5.data.recipes import compat
+from osuT5.data.sets import SetCutter
+from osuT5.events import ContextType, Template, Vocabulary, load_profile
+
+FOLDER = Path(__file__).parents[1] / "golden" / "training"
+MMRS = FOLDER / "mmrs"
+NUM_STYLES = 152680  # recorded with room for more maps
+PROFILES = ("v28", "v29", "v30", "v31", "v32")
+# Switches of the recorded configuration that are profile fields of the same name.
+PROFILE_KEYS = (
+    "src_seq_len", "tgt_seq_len", "types_first", "add_pre_tokens", "add_gd_context", "center_pad_decoder",
+    "add_out_context_types", "add_style_token", "add_timing", "add_kiai", "add_mania_sv",
+)  # fmt: skip
+# Recorded switch -> option of the recipe.
+RECIPE_KEYS = {
+    "lookback": "lookback",
+    "lookback_prob": "lookback_prob",
+    "lookahead": "lookahead",
+    "frame_offset_augment_prob": "frame_offset_prob",
+    "dt_augment_prob": "speed_prob",
+    "flip_horizontal_prob": "flip_x_prob",
+    "flip_vertical_prob": "flip_y_prob",
+    "timing_random_offset": "time_jitter",
+    "timing_random_offset_2": "common_time_jitter",
+    "snapping_random_prob": "snapping_noise",
+    "add_pre_tokens": "pre_tokens",
+    "max_pre_token_len": "max_pre_tokens",
+    "add_empty_sequences": "empty",
+    "normalize_audio": "normalize_audio",
+    "min_top_tag_count": "min_tag_votes",
+}
+DROPOUT_KEYS = {
+    "class_dropout_prob": "beatmap_id",
+    "diff_dropout_prob": "difficulty",
+    "mapper_dropout_prob": "mapper_id",
+    "year_dropout_prob": "year",
+    "cs_dropout_prob": "circle_size",
+    "hold_note_ratio_dropout_prob": "hold_note_ratio",
+    "scroll_speed_ratio_dropout_prob": "scroll_speed_ratio",
+    "descriptor_dropout_prob": "descriptors",
+}
+
+
+class ForcedDraws:
+    """Draws as the recording forced them: what can happen does, integers are the lowest or the highest possible."""
+
+    def __init__(self, highest: bool = False):
+        self.highest = highest
+
+    def random(self, size=None):
+        return 0.0 if size is None else np.zeros(size)
+
+    def integers(self, low, high=None, size=None):
+        low, high = (0, low) if high is None else (low, high)
+        value = high - 1 if self.highest else low
+        return value if size is None else np.full(size, value)
+
+
+def load(name: str):
+    data = (FOLDER / name).read_bytes()
+    return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
+
+
+def recipe_values(config) -> dict:
+    """Options of the recipe as the recorded configuration has them."""
+    values = {option: config[key] for key, option in RECIPE_KEYS.items() if key in config}
+    values["speed_range"] = tuple(config["dt_augment_range"])
+    values["speed_sqrt"] = config.get("dt_augment_sqrt", False)
+    values["template_weights"] = tuple(map(float, config["context_weights"]))
+    values["dropout"] = {option: config[key] for key, option in DROPOUT_KEYS.items()}
+    return values
+
+
+def profile_of(name: str, config):
+    templates = tuple(
+        Template(tuple(map(ContextType, t["in"])), tuple(map(ContextType, t["out"]))) for t in config["context_types"]
+    )
+    # All recorded cases read the classes of their descriptors by these switches.
+    return load_profile(name).replace(templates=templates, **{key: config[key] for key in PROFILE_KEYS})
+
+
+def recipe_of(profile, config, evaluation: bool):
+    import dataclasses
+
+    recipe = dataclasses.replace(compat(profile), **recipe_values(config))
+    return recipe.evaluation() if evaluation else recipe
+
+
+def vocabulary_of(profile, facts, config, **tables) -> Vocabulary:
+    by_votes = config["descriptor_source"] != "omdb"
+    tags = read_tags(MMRS / "tags.json") if by_votes else None
+    found = class_tables(facts, tags, min_votes=config["min_top_tag_count"], **tables)
+    described = profile.add_descriptors
+    return Vocabulary.from_profile(
+        profile,
+        mappers=found.mappers,
+        beatmap_mapper=found.beatmap_mapper,
+        beatmap_styles=found.beatmap_styles,
+        num_styles=NUM_STYLES,
+        descriptors=found.descriptors if described else None,
+        num_descriptors=found.num_descriptors if described else None,
+        beatmap_descriptors=found.beatmap_descriptors if described else None,
+    )
+
+
+def mmrs_facts(config):
+    chosen = MapFilter(start=0, end=3, gamemodes=config["gamemodes"], ranked_statuses=(1, 2, 4))
+    return chosen.select(read_metadata(MMRS))
+
+
+def cut_mmrs(name: str, case) -> tuple[Vocabulary, list]:
+    """The samples that a case should have, each with the sound of its song."""
+    config = case["config"]
+    profile = profile_of(name, config)
+    facts = mmrs_facts(config)
+    vocabulary = vocabulary_of(profile, facts, config)
+    weights = read_weights(MMRS / config["sample_weights_path"]) if config["sample_weights_path"] else None
+    cutter = SetCutter(profile, vocabulary, recipe_of(profile, config, case["test"]), weights)
+    rng = ForcedDraws(highest=config["timing_random_offset"] > 0)
+    start = config["test_dataset_start"]
+    sets = mmrs_sets(MMRS, facts, normalize=config["normalize_audio"])[start:]
+    samples = [pair for one in sets for pair in cutter.samples(one, rng, offset=case["forced_frame_offset"])]
+    assert not cutter.skipped
+    return vocabulary, samples
+
+
+def digest(sound: np.ndarray) -> str:
+    return hashlib.sha256(sound.astype("<f4").tobytes()).hexdigest()
