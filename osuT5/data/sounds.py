@@ -23,9 +23,9 @@ Samples = np.ndarray  # float32, mono
 
 
 def _noise(rng: np.random.Generator, samples: int, low_hz: float, high_hz: float, sample_rate: int) -> Samples:
-    """White noise between two frequencies."""
+    """White noise between two frequencies, as far as the sample rate has them."""
     nyquist = sample_rate / 2
-    band = [max(low_hz, 20.0) / nyquist, min(high_hz, nyquist * 0.98) / nyquist]
+    band = [min(low_hz / nyquist, 0.6), min(high_hz / nyquist, 0.98)]
     return sosfilt(butter(2, band, "bandpass", output="sos"), rng.standard_normal(samples))
 
 

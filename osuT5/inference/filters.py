@@ -106,6 +106,29 @@ class TimeShiftBias(Filter):
         return scores
 
 
+class OnGrid(Filter):
+    """Only times on the beat grid can be chosen; rare divisors pay a penalty.
+
+    The probability that the next id is a time at all stays as it was: the ticks share what the times had together,
+    so that "stop" does not become likelier because times were taken away.
+
+    Args:
+        log_weights: per time step of the window, shape (time steps,): 0 on a common tick, less on a rarer one, -inf
+            off the grid (`grid_weights`).
+    """
+
+    def __init__(self, vocabulary: Vocabulary, log_weights: Tensor):
+        self.times = slice(vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT])
+        self.log_weights = log_weights
+
+    def apply(self, scores: Tensor) -> Tensor:
+        times = scores[:, self.times]
+        on_grid = times + self.log_weights
+        lost = times.logsumexp(dim=1, keepdim=True) - on_grid.logsumexp(dim=1, keepdim=True)
+        scores[:, self.times] = torch.where(lost.isfinite(), on_grid + lost, times)
+        return scores
+
+
 class Temperature(Filter):
     """Divides the scores; 0 keeps only the best id."""
 

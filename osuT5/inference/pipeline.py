@@ -79,9 +79,8 @@ def generate(
         tell(Stage("verify"))
         result = gate(attempt_map, audio_facts(song, inputs.audio_path))
         findings = result.findings
-        for finding in findings:
-            if finding.fixed:
-                tell(Notice(f"repaired {finding.code}: {finding.message}"))
+        for notice in repairs(findings):
+            tell(Notice(notice))
         if settled.verify == "report":
             break
         if result.passed:
@@ -185,6 +184,7 @@ def write_map(
     )
     tell(Stage("timing", settled.timing))
     timing = find_red_lines(settled, inputs.reference, song, loop, model, lambda text: tell(Notice(text)))
+    sampling.timing = timing or []
     give_contexts(loop, inputs, settled, task, timing, length)
 
     wanted = [c for c in task.wanted if c not in loop.given]
@@ -238,6 +238,15 @@ def save(inputs: Inputs, settled: Settled, beatmap: Beatmap, song: audio.Song) -
         return output.overwrite_reference(beatmap, Path(inputs.request.beatmap_path).expanduser())
     picture = background_file(inputs, song)
     return output.write_result([beatmap], inputs.output_folder, inputs.audio_path, picture, settled.export_osz)
+
+
+def repairs(findings: list[Finding]) -> list[str]:
+    """One sentence per kind of repair: how often, and the first case."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.fixed:
+            by_code.setdefault(finding.code, []).append(finding)
+    return [f"repaired {len(cases)} x {code}, e.g.: {cases[0].message}" for code, cases in by_code.items()]
 
 
 def numbers_of(stats: LoopStats, song: audio.Song) -> dict[str, float]:

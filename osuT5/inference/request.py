@@ -123,6 +123,7 @@ class Request:
     )
     max_batch_size: int | None = option(int, "windows encoded at once", low=1, high=1024)
     # after the ids
+    grid_times: bool | None = option(bool, "write events on ticks of the beat grid only")
     resnap_events: bool | None = option(bool, "move events onto the beat grid")
     snap_near_perfect_overlaps: bool | None = option(bool, "older clean-up; the new one needs no switch")
     generate_positions: bool | None = option(bool, "refine coordinates by diffusion")

@@ -45,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "lookahead": 0.4,
     "max_batch_size": 8,
     "resnap_events": True,
+    "grid_times": False,
     "device": "auto",
     "precision": "fp32",
     "in_context": [],

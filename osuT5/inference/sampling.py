@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
+from osuT5.beatmap import TimingPoint
 from osuT5.events import ContextType, EventType, Profile, Vocabulary
 from osuT5.inference.decoder import Draw, best, draw_with
 from osuT5.inference.filters import (
@@ -13,21 +16,26 @@ from osuT5.inference.filters import (
     LookbackBias,
     MonotonicTime,
     NoLookback,
+    OnGrid,
     Temperature,
     TimeShiftBias,
     TopK,
     TopP,
     temperature_rules,
 )
+from osuT5.inference.merging import WindowFrame
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import keyed_generator
+from osuT5.inference.tick_weights import grid_weights
 
 TAIKO, MANIA = 1, 3
+ON_GRID = (ContextType.KIAI, ContextType.MAP, ContextType.SV)
 
 
 class Sampling:
     """Filters and draws of one generation.
 
+    `timing` is set once the beats are known; with `grid_times` the later contexts then choose among its ticks only.
     The special temperatures act where they are meant: timing values in beats, columns in mania, colours in taiko.
     """
 
@@ -41,12 +49,17 @@ class Sampling:
             settled.mania_column_temperature if mode == MANIA else None,
             settled.taiko_hit_temperature if mode == TAIKO else None,
         )
+        self.timing: list[TimingPoint] = []
         self.forbidden = [vocabulary.pad_id, *unreachable_ids(vocabulary)]
 
-    def filters(self, context: ContextType, lookback_ms: float) -> Sequence[Filter]:
+    def filters(self, context: ContextType, frame: WindowFrame) -> Sequence[Filter]:
         """The filters of one window, in their order."""
         s = self.settled
+        lookback_ms = frame.lookback_ms
         chain: list[Filter] = [Forbid(self.forbidden), MonotonicTime(self.vocabulary)]
+        if s.grid_times and self.timing and context in ON_GRID:
+            weights = grid_weights(self.timing, frame.start_ms, frame.length_ms, self.profile.max_time_step)
+            chain.append(OnGrid(self.vocabulary, torch.from_numpy(weights)))
         if s.timeshift_bias:
             chain.append(TimeShiftBias(self.vocabulary, s.timeshift_bias))
         if s.do_sample:

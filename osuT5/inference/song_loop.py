@@ -16,8 +16,8 @@ from osuT5.inference.encoded import EncodedWindows
 from osuT5.inference.filters import Filter, end_ids
 from osuT5.inference.merging import WindowFrame, append_window
 
-# Makes the filters of one window: (context, lookback part in ms, 0 in the first window) -> filters in their order.
-FilterFactory = Callable[[ContextType, float], Sequence[Filter]]
+# Makes the filters of one window: (context, where the window lies) -> filters in their order.
+FilterFactory = Callable[[ContextType, WindowFrame], Sequence[Filter]]
 # Makes the draw of one window: (stage number, window number) -> draw.
 DrawFactory = Callable[[int, int], Draw]
 
@@ -95,7 +95,7 @@ class SongLoop:
             ids = self.decoder.write(
                 [prompt],
                 self.encoded[number],
-                self.filters(context, frame.lookback_ms),
+                self.filters(context, frame),
                 end_ids(self.vocabulary, context, frame.lookback_ms, frame.lookahead_ms),
                 self.draws(stage, number),
             )[0]

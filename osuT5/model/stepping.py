@@ -18,7 +18,6 @@ from osuT5.model.backbone import LAYER_NORM_EPS, RMS_EPS, Decoder
 from osuT5.model.cache import StaticCache
 from osuT5.model.rotary import RotaryTable
 
-
 NARROW_ROWS = range(2, 9)  # measured; one row is a matrix-vector product either way
 
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from osuT5.beatmap.types import TimingPoint
 from osuT5.errors import OptionErrors
-from osuT5.timing.choice import Candidate
+from osuT5.timing.choice import Candidate, Scorer
 from osuT5.timing.clock import GAME_CLOCK_LEAD_MS, to_game
-from osuT5.timing.constant import constant_timing
+from osuT5.timing.constant import constant_timing, red_line
 from osuT5.timing.file import file_timing
-from osuT5.timing.grid import find_grid_sections
+from osuT5.timing.grid import grid_of
+from osuT5.timing.onset import find_onsets
+from osuT5.timing.track import is_better, track
 
 
 class SongLike(Protocol):
@@ -46,15 +48,15 @@ class Timing:
     candidates: list[Candidate] = field(default_factory=list)
 
 
-def _grid(
-    song: SongLike,
-    score: Callable[[Sequence[Candidate]], Sequence[float]] | None = None,
-    lead_ms: float = GAME_CLOCK_LEAD_MS,
-) -> Timing:
-    grid = find_grid_sections(song.samples, song.sample_rate, _on_game_clock(score, lead_ms))
-    points = [replace(p, time=float(np.floor(to_game(p.time, lead_ms) + 0.5))) for p in grid.points]
-    best = grid.grid
-    return Timing(points, best.residual_ms, best.confidence, _moved(best.candidates, lead_ms))
+def _grid(song: SongLike, score: Scorer | None = None, lead_ms: float = GAME_CLOCK_LEAD_MS) -> Timing:
+    onsets = find_onsets(song.samples, song.sample_rate)
+    grid = grid_of(onsets, _on_game_clock(score, lead_ms))
+    points = [red_line(grid.offset_ms, grid.beat_length)]
+    tracked = track(onsets)
+    if tracked and is_better(onsets, tracked, points):
+        points = tracked
+    points = [replace(p, time=float(np.floor(to_game(p.time, lead_ms) + 0.5))) for p in points]
+    return Timing(points, grid.residual_ms, grid.confidence, _moved(grid.candidates, lead_ms))
 
 
 def _constant(song: SongLike, bpm: float, offset: float, meter: int = 4) -> Timing:
@@ -86,6 +88,6 @@ def _moved(candidates: Sequence[Candidate], lead_ms: float) -> list[Candidate]:
     return [replace(c, offset_ms=to_game(c.offset_ms, lead_ms)) for c in candidates]
 
 
-def _on_game_clock(score, lead_ms: float):
+def _on_game_clock(score: Scorer | None, lead_ms: float) -> Scorer | None:
     """A scorer speaks the game clock, as models do; the grid asks it on the song clock."""
     return None if score is None else lambda candidates: score(_moved(candidates, lead_ms))

@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from osuT5.beatmap.types import TimingPoint
 from osuT5.timing.choice import Candidate, Scorer, choose, confidence, find_downbeat, with_priors
 from osuT5.timing.comb import Pulse, follow, profile, pulse_spectrum, strongest
-from osuT5.timing.constant import red_line
 from osuT5.timing.onset import Onsets, find_onsets
 
 RATIOS = (1.0, 1 / 2, 2.0, 2 / 3, 3 / 2, 3 / 4, 4 / 3, 1 / 3, 3.0, 1 / 4)
 SLOWEST_BPM, FASTEST_BPM = 55.0, 300.0
-ROUNDINGS = (1, 2, 10, 100)  # whole BPM first: 90 % of human maps have them
-DRIFT_MS = 3.0  # a rounder tempo is taken when it moves no end of the song by more than this
+# Parts of a BPM, and how far a tempo so rounded may move either end of the song: 90 % of human maps have whole BPM.
+ROUNDINGS_MS = ((1, 6.0), (2, 3.0), (10, 3.0), (100, 3.0))
 PHASES = 3
 PHASE_APART = 0.2  # beats
 FALLBACK_BPM = 120.0
@@ -84,9 +82,9 @@ def grid_of(onsets: Onsets, score: Scorer | None = None) -> GridTiming:
 
 def round_bpm(bpm: float, duration_ms: float) -> float:
     """The roundest tempo that the whole song cannot tell from `bpm`."""
-    for parts in ROUNDINGS:
+    for parts, drift_ms in ROUNDINGS_MS:
         rounded = round(bpm * parts) / parts
-        if rounded > 0 and abs(rounded / bpm - 1.0) * duration_ms / 2 <= DRIFT_MS:
+        if rounded > 0 and abs(rounded / bpm - 1.0) * duration_ms / 2 <= drift_ms:
             return rounded
     return bpm
 
@@ -126,16 +124,3 @@ def residual_ms(pulse: Pulse) -> float:
     order = np.argsort(np.abs(pulse.shift_ms))
     weight = np.cumsum(pulse.weight[order])
     return float(np.abs(pulse.shift_ms)[order][np.searchsorted(weight, weight[-1] / 2)])
-
-
-@dataclass(frozen=True)
-class GridSections:
-    """`points`: red lines on the song clock, one per tempo; `grid`: the grid of the whole song."""
-
-    points: list[TimingPoint]
-    grid: GridTiming
-
-
-def find_grid_sections(samples: np.ndarray, sample_rate: int, score: Scorer | None = None) -> GridSections:
-    grid = find_grid(samples, sample_rate, score)
-    return GridSections([red_line(grid.offset_ms, grid.beat_length)], grid)

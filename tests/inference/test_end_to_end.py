@@ -63,7 +63,7 @@ class RecordedFilters:
     def __init__(self, settled, profile, vocabulary):
         self.s, self.profile, self.vocabulary = settled, profile, vocabulary
 
-    def __call__(self, context, lookback_ms):
+    def __call__(self, context, frame):
         s, v = self.s, self.vocabulary
         chain = [f.MonotonicTime(v)]
         if s.timeshift_bias:
@@ -74,8 +74,8 @@ class RecordedFilters:
             chain.append(f.ConditionalTemperature(rules, s.temperature))
         else:
             chain.append(f.Temperature(s.temperature))
-        if lookback_ms > 0:
-            chain.append((f.LookbackBias if self.profile.types_first else f.NoLookback)(v, lookback_ms))
+        if frame.lookback_ms > 0:
+            chain.append((f.LookbackBias if self.profile.types_first else f.NoLookback)(v, frame.lookback_ms))
         if s.do_sample:
             chain += [f.TopK(s.top_k)] * (s.top_k > 0) + [f.TopP(s.top_p)] * (s.top_p < 1)
         return chain
@@ -156,11 +156,9 @@ def compare(calls, recorded, greedy):
     return True
 
 
-QUICK = ("v28_std_sample", "v29_std_greedy", "v32_std_sample", "v32_mania_sample", "v32_cfg")
-MARKED = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
 
 
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", NAMES)
 def test_run_gives_the_recorded_ids(name, models, song):
     case = CASES[name]
     model = models(case["version"], case["checkpoint"])

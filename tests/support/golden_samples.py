@@ -1,5 +1,6 @@
 """The recorded training samples: which profile, recipe and vocabulary each case was made with."""
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -13,8 +14,8 @@ from osuT5.data.recipes import compat
 from osuT5.data.sets import SetCutter
 from osuT5.events import ContextType, Template, Vocabulary, load_profile
 
-FOLDER = Path(__file__).parents[1] / "golden" / "training"
-MMRS = FOLDER / "mmrs"
+GOLDEN = Path(__file__).parents[1] / "golden"
+MMRS = GOLDEN / "training" / "mmrs"
 NUM_STYLES = 152680  # recorded with room for more maps
 PROFILES = ("v28", "v29", "v30", "v31", "v32")
 # Switches of the recorded configuration that are profile fields of the same name.
@@ -39,6 +40,7 @@ RECIPE_KEYS = {
     "add_empty_sequences": "empty",
     "normalize_audio": "normalize_audio",
     "min_top_tag_count": "min_tag_votes",
+    "dt_augment_sqrt": "speed_sqrt",
 }
 DROPOUT_KEYS = {
     "class_dropout_prob": "beatmap_id",
@@ -68,7 +70,7 @@ class ForcedDraws:
 
 
 def load(name: str):
-    data = (FOLDER / name).read_bytes()
+    data = (GOLDEN / name).read_bytes()
     return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
 
 
@@ -76,7 +78,6 @@ def recipe_values(config) -> dict:
     """Options of the recipe as the recorded configuration has them."""
     values = {option: config[key] for key, option in RECIPE_KEYS.items() if key in config}
     values["speed_range"] = tuple(config["dt_augment_range"])
-    values["speed_sqrt"] = config.get("dt_augment_sqrt", False)
     values["template_weights"] = tuple(map(float, config["context_weights"]))
     values["dropout"] = {option: config[key] for key, option in DROPOUT_KEYS.items()}
     return values
@@ -86,21 +87,18 @@ def profile_of(name: str, config):
     templates = tuple(
         Template(tuple(map(ContextType, t["in"])), tuple(map(ContextType, t["out"]))) for t in config["context_types"]
     )
-    # All recorded cases read the classes of their descriptors by these switches.
     return load_profile(name).replace(templates=templates, **{key: config[key] for key in PROFILE_KEYS})
 
 
 def recipe_of(profile, config, evaluation: bool):
-    import dataclasses
-
     recipe = dataclasses.replace(compat(profile), **recipe_values(config))
     return recipe.evaluation() if evaluation else recipe
 
 
-def vocabulary_of(profile, facts, config, **tables) -> Vocabulary:
+def vocabulary_of(profile, facts, config) -> Vocabulary:
     by_votes = config["descriptor_source"] != "omdb"
     tags = read_tags(MMRS / "tags.json") if by_votes else None
-    found = class_tables(facts, tags, min_votes=config["min_top_tag_count"], **tables)
+    found = class_tables(facts, tags, min_votes=config["min_top_tag_count"])
     described = profile.add_descriptors
     return Vocabulary.from_profile(
         profile,
