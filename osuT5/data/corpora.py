@@ -73,6 +73,11 @@ def read_index(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"map index {path}: cannot be read: {error}") from error
 
 
+def find_index(folder: Path) -> Path | None:
+    """The map index of a working folder, if it has one."""
+    return next((path for path in (folder / "osu.jsonl", folder / "osu.jsonl.xz") if path.is_file()), None)
+
+
 def read_maps(index_path: Path, maps_folder: Path, split: str = "train") -> Iterator[MapEntry]:
     """The usable maps of a split, each once, in the order of the index.
 
@@ -188,7 +193,7 @@ def read_corpora(folder: Path) -> Corpora:
     folder = Path(folder)
     refuse_evaluation_folder(folder)
     songs = [entry for name in CHART_FOLDERS if (folder / name).is_dir() for entry in read_songs(folder / name)]
-    index = next((path for path in (folder / "osu.jsonl", folder / "osu.jsonl.xz") if path.is_file()), None)
+    index = find_index(folder)
     maps = list(read_maps(index, folder)) if index else []
     timed = list(read_timed(folder / "timing")) if (folder / "timing" / "index.json").is_file() else []
     if not (maps or songs or timed):

@@ -23,6 +23,7 @@ from osuT5.data.samples import prepare_map
 from osuT5.data.stream import Item
 from osuT5.data.synthesise import render_audio
 from osuT5.events import ContextType, EventSequence, EventType, Profile, Vocabulary, conditions_of, encode
+from osuT5.timing import timing_of
 
 STD, TAIKO, CATCH, MANIA = GameMode
 RHYTHM_TYPES = (EventType.TIME_SHIFT, EventType.SNAPPING)
@@ -66,6 +67,7 @@ class Mixture:
         settings: MixtureSettings,
     ):
         self.profile, self.vocabulary, self.settings = profile, vocabulary, settings
+        maps = [m for m in maps if m.stars and timing_of(m.beatmap)]
         self.maps = {mode: [m for m in maps if m.mode == mode] for mode in settings.mode_shares}
         self.siblings: dict[str, list[Beatmap]] = {}
         for entry in maps:
@@ -105,12 +107,13 @@ class Mixture:
     def _song(self, rng: np.random.Generator) -> Item | None:
         entry = self.songs[int(rng.integers(len(self.songs)))]
         as_rhythm = rng.random() < self.settings.rhythm_share
-        charts = [b for b in entry.beatmaps if (b.mode == STD) == as_rhythm] or list(entry.beatmaps)
-        beatmap = charts[int(rng.integers(len(charts)))]
+        pairs = list(zip(entry.beatmaps, entry.rhythm_only, strict=True))
+        charts = [p for p in pairs if p[1] == as_rhythm] or pairs
+        beatmap, rhythm_only = charts[int(rng.integers(len(charts)))]
         low, high = self.settings.speed_range
         speed = math.exp(rng.uniform(math.log(low), math.log(high)))
         samples = disturb(played_at(self._sound(entry), speed), rng)
-        if beatmap.mode == STD:
+        if rhythm_only:
             return self._item(
                 beatmap, samples, float(self.rating_of_rate(onset_rate(beatmap) * speed)), self.rhythm_labels, rng, speed
             )

@@ -13,9 +13,9 @@ from rich.markdown import Markdown
 from osuT5 import cli
 from osuT5.errors import OptionErrors
 from osuT5.evaluation import report, summary
-from osuT5.evaluation.generation import Settings
+from osuT5.evaluation.processes import OnRow, Row
 from osuT5.evaluation.songs import EvaluationSong, read_evaluation_songs
-from osuT5.evaluation.suites import MapTask, Row, run_maps, run_timing
+from osuT5.evaluation.timing_suite import run_timing
 
 TREE = "evaluate"
 TEXTS = ("songs", "model_path", "out", "device")
@@ -83,6 +83,10 @@ def maps(
     config: dict[str, Any], songs: list[EvaluationSong], out: Path, console: Console
 ) -> tuple[str, tuple[Path, Path]]:
     """The suite `maps`: page and files."""
+    # not above: the other suite needs no model and starts much faster without one
+    from osuT5.evaluation.generation import Settings
+    from osuT5.evaluation.map_suite import MapTask, run_maps
+
     settings = Settings(
         config["model_path"], config["gamemode"], config["device"], config["precision"], config["options"] or {}
     )
@@ -120,7 +124,7 @@ def timing(
 SUITES = {"maps": maps, "timing": timing}
 
 
-def _teller(console: Console, total: int, line: Callable[[Row], str]) -> Callable[[Row], None]:
+def _teller(console: Console, total: int, line: Callable[[Row], str]) -> OnRow:
     done = 0
 
     def tell(row: Row) -> None:

@@ -1,4 +1,4 @@
-"""The suite `maps`: generated maps against the truth of their songs. One row of measures a map."""
+"""A map against the truth of its song: everything that is measured on one map."""
 
 from __future__ import annotations
 

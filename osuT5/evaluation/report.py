@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from osuT5.evaluation.suites import Row
+from osuT5.evaluation.processes import Row
 from osuT5.evaluation.summary import Value, rises
 
 Column = tuple[str, Callable[[Row], str]]

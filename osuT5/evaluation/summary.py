@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from osuT5.evaluation.suites import Row
+from osuT5.evaluation.processes import Row
 from osuT5.evaluation.tempo import SAME_TEMPO
 
 Value = float | int | bool | str | None

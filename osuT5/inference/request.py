@@ -176,7 +176,8 @@ class Request:
         said = []
         for row in dataclasses.fields(self):
             value, pending = getattr(self, row.name), row.metadata["pending"]
-            if pending and value not in (None, row.default, False, 1, []) and pending not in said:
+            plain = value in (None, row.default, []) or value is False or (row.metadata["kind"] is int and value == 1)
+            if pending and not plain and pending not in said:
                 said.append(pending)
         return said
 
@@ -238,7 +239,7 @@ def _convert(kind: Kind, value: Any) -> tuple[Any, str]:
             return None, wanted
         if not math.isfinite(number) or (kind is int and number != int(number)):
             return None, wanted
-        return (int(value) if isinstance(value, int) else kind(number)), wanted
+        return (value if kind is int and isinstance(value, int) else kind(number)), wanted
     if isinstance(value, (list, tuple, dict)):
         return None, "a text"
     return str(value), "a text"

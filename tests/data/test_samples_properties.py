@@ -117,9 +117,9 @@ def test_improved_recipe_never_teaches_to_end_where_events_were_cut(key, room, s
 
 
 def test_published_recipe_ends_cut_windows_as_if_they_were_whole():
-    profile = PROFILES["v28"].replace(tgt_seq_len=120)
+    profile = PROFILES["v28"].replace(tgt_seq_len=90)
     recipe = dataclasses.replace(recipe_for("compat", profile), time_jitter=0, frame_offset_prob=0.0)
-    source = SOURCES["v28", "std_long"]
+    source = SOURCES["v28", "std_basic"]
     made = SampleMaker(profile, VOCABULARIES["v28"], recipe).samples(
         source, grid_of(profile), np.random.default_rng(0)
     )

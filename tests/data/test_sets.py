@@ -44,7 +44,7 @@ def test_a_broken_map_or_song_is_left_out_and_named_and_the_rest_is_cut():
     sets = mmrs_sets(MMRS, FACTS)
     broken_map = MapSet(sets[0].facts, [b"no map", *sets[0].maps[1:]], sets[0].sound)
     no_song = mmrs_sets(MMRS, [dataclasses.replace(m, audio_file="missing.mp3") for m in sets[1].facts])[0]
-    cutter = cutter_for()
+    cutter = cutter_for(recipe=SampleRecipe())
     made = [pair for one in (broken_map, no_song, sets[2]) for pair in cutter.samples(one, np.random.default_rng(0))]
     assert {sample.encoder.style for sample, _ in made} == {3, 4, 5}
     assert [line.split(":")[0] for line in cutter.skipped] == ["map 2001", "set 1002"]
@@ -105,7 +105,8 @@ def test_a_year_that_no_token_says_is_unknown(year):
 
 
 def test_items_visit_every_map_once_an_epoch_in_a_new_order_each_time():
-    items = SetItems(mmrs_sets(MMRS, FACTS), cutter_for())
+    sets = [MapSet(one.facts, one.maps, lambda speed: np.zeros(16000, np.float32)) for one in mmrs_sets(MMRS, FACTS)]
+    items = SetItems(sets, cutter_for())
 
     def epoch(number):
         rng = np.random.default_rng
