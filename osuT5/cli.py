@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from osuT5.errors import InputError, MapperatorinatorError, OptionErrors
+from osuT5.errors import InputError, MapperatorinatorError, OptionErrors, suggestion
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
@@ -91,11 +91,14 @@ def resolve_name(tree: str, name: str) -> str:
     """Accepts `v29`, `v29.yaml` and the older `inference_v29`, `train_v29`."""
     names = config_names(tree)
     bare = name.removesuffix(".yaml")
-    for candidate in (bare, bare.removeprefix(f"{tree}_"), bare.removeprefix("inference_"), bare.removeprefix("train_")):
+    for candidate in (
+        bare,
+        bare.removeprefix(f"{tree}_"),
+        bare.removeprefix("inference_"),
+        bare.removeprefix("train_"),
+    ):
         if candidate in names:
             return candidate
-    from osuT5.inference.request import suggestion
-
     raise InputError(f"no configuration named {name!r}{suggestion(bare, names)}; there are: {', '.join(names)}")
 
 
@@ -153,8 +156,6 @@ def complete(text: str, known: Sequence[str], texts: Sequence[str]) -> str:
 
     Raises: InputError for a key that does not exist or names several.
     """
-    from osuT5.inference.request import suggestion
-
     match = KEY.match(text)
     if not match or (match["value"] is None and match["prefix"] != "~"):
         raise InputError(f"{text!r} is not of the form key=value")

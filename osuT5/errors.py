@@ -4,6 +4,15 @@ They are raised where the fact is known, say what was wrong, where, and what to 
 one place: the entry point (`osuT5.cli`), which prints the message and exits with `exit_code`.
 """
 
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
 
 class MapperatorinatorError(Exception):
     """Anything that a user can cause and a user can mend. One message, no traceback."""

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "MapFilter": "catalogue",
+    "class_tables": "catalogue",
+    "read_tags": "catalogue",
     "ChartNote": "charts",
     "chart_to_beatmap": "charts",
     "chart_to_std_rhythm": "charts",
@@ -20,8 +23,16 @@ _HOME = {
     "read_timed": "corpora",
     "HeldOutError": "heldout",
     "is_held_out": "heldout",
+    "mmrs_sets": "mmrs",
+    "read_metadata": "mmrs",
+    "SampleRecipe": "recipes",
+    "recipe_for": "recipes",
+    "SampleMaker": "samples",
+    "SetItems": "set_items",
+    "SetCutter": "sets",
     "render_audio": "synthesise",
     "prepare": "unpack",
+    "web_set": "web",
 }
 __all__ = sorted(_HOME)
 

@@ -38,7 +38,7 @@ def fit_from_start(total: int, fixed: int, outputs: int, previous: int, inputs: 
 def fit_centred(total: int, fixed: int, outputs: int, previous: int, inputs: int) -> Fit:
     """Room when id 1 stands near the middle: outputs have the second half, the rest the first."""
     half = total // 2
-    written = max(min(total - half - 1, outputs), 0)
+    written = max(min(total - half - 1, total - fixed, outputs), 0)
     before = max(min(half - fixed + 1, previous), 0)
     given = max(min(half - before - fixed + 1, inputs), 0)
     return Fit(written, before, given, max(half - before - fixed + 1 - given, 0))

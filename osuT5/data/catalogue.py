@@ -62,14 +62,14 @@ class MapFilter:
 
     Attributes:
         start, end: places [start, end) in the ascending list of all set ids.
-        set_ids: these sets, in this order.
+        subset_ids: these sets, in this order.
         min_year, max_year: of the ranked date, both included.
         min_difficulty, max_difficulty: stars, both included.
     """
 
     start: int | None = None
     end: int | None = None
-    set_ids: Sequence[int] = ()
+    subset_ids: Sequence[int] = ()
     gamemodes: Sequence[int] = ()
     ranked_statuses: Sequence[int] = ()
     min_year: int | None = None
@@ -78,7 +78,7 @@ class MapFilter:
     max_difficulty: float | None = None
 
     def select(self, maps: Iterable[MapFacts]) -> list[MapFacts]:
-        """The maps that pass, in the order given, or of `set_ids`.
+        """The maps that pass, in the order given, or of `subset_ids`.
 
         Raises:
             InputError: `start` and `end` are no part of the data set.
@@ -93,8 +93,8 @@ class MapFilter:
                 )
             chosen = set(ids[self.start : self.end])
             maps = [m for m in maps if m.set_id in chosen]
-        if self.set_ids:
-            place = {set_id: i for i, set_id in enumerate(self.set_ids)}
+        if self.subset_ids:
+            place = {set_id: i for i, set_id in enumerate(self.subset_ids)}
             maps = sorted((m for m in maps if m.set_id in place), key=lambda m: place[m.set_id])
         return [m for m in maps if self._passes(m)]
 

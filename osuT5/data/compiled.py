@@ -60,6 +60,10 @@ def compile_context(sequence: EventSequence, vocabulary: Vocabulary) -> Compiled
         return np.array(found, dtype=np.int64).reshape(-1, 2)
 
     return CompiledContext(
-        ids, values, is_time, np.asarray(sequence.times, dtype=np.float64),
-        rows(EventType.KIAI), rows(EventType.SCROLL_SPEED),
+        ids,
+        values,
+        is_time,
+        np.asarray(sequence.times, dtype=np.float64),
+        rows(EventType.KIAI),
+        rows(EventType.SCROLL_SPEED),
     )

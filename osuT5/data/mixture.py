@@ -115,12 +115,15 @@ class Mixture:
         samples = disturb(played_at(self._sound(entry), speed), rng)
         if rhythm_only:
             return self._item(
-                beatmap, samples, float(self.rating_of_rate(onset_rate(beatmap) * speed)), self.rhythm_labels, rng, speed
+                beatmap,
+                samples,
+                float(self.rating_of_rate(onset_rate(beatmap) * speed)),
+                self.rhythm_labels,
+                rng,
+                speed,
             )
         rating = stars(beatmap, clock_rate=speed)
-        return self._item(
-            beatmap, samples, rating, self.chart_labels, rng, speed, flip_x=bool(rng.random() < 0.5)
-        )
+        return self._item(beatmap, samples, rating, self.chart_labels, rng, speed, flip_x=bool(rng.random() < 0.5))
 
     def _sound(self, entry: SongEntry) -> np.ndarray:
         key = str(entry.audio_path)
@@ -147,12 +150,15 @@ class Mixture:
             if context is ContextType.SV and beatmap.mode != MANIA:
                 continue
             contexts[context] = encode(
-                beatmap, self.profile, context, speed=speed, flip_x=flip_x, flip_y=flip_y,
+                beatmap,
+                self.profile,
+                context,
+                speed=speed,
+                flip_x=flip_x,
+                flip_y=flip_y,
                 song_length_ms=length * speed,
             )
-        conditions = conditions_of(
-            beatmap, self.profile, song_length_ms=length, speed=speed, difficulty=rating or 0.0
-        )
+        conditions = conditions_of(beatmap, self.profile, song_length_ms=length, speed=speed, difficulty=rating or 0.0)
         source = prepare_map(template, contexts, conditions, self.vocabulary, labelled=labelled)
         longest = int(self.settings.longest_ms * self.profile.sample_rate / 1000)
         if len(samples) > 2 * longest:  # keep the pool mixed: the windows of a part only

@@ -109,11 +109,10 @@ _OSU_ONLY = replace(
     lookback_prob=0.5,
     speed_prob=0.3,
     speed_range=(1.0, 1.2),
+    template_weights=(1.0,),
     dropout={**PUBLISHED_DROPOUT, "mapper_id": 0.1},
 )
-_TAGGED = replace(
-    _OSU_ONLY, speed_sqrt=True, flip_x_prob=0.5, flip_y_prob=0.5, snapping_noise=0.25, min_tag_votes=2
-)
+_TAGGED = replace(_OSU_ONLY, speed_sqrt=True, flip_x_prob=0.5, flip_y_prob=0.5, snapping_noise=0.25, min_tag_votes=2)
 _COMPAT: Mapping[str, SampleRecipe] = {
     "v28": _ALL_MODES_2024,
     "v29": _ALL_MODES_2024,
@@ -123,7 +122,7 @@ _COMPAT: Mapping[str, SampleRecipe] = {
     "v32-mini": _TAGGED,
 }
 # What a profile without a published recipe of its own starts from.
-_NEW = replace(_TAGGED, frame_offset_prob=1.0, time_jitter=1, jitter_prob=0.5, snapping_noise=0.02)
+_NEW = replace(_TAGGED, template_weights=(), frame_offset_prob=1.0, time_jitter=1, jitter_prob=0.5, snapping_noise=0.02)
 
 
 def compat(profile: Profile) -> SampleRecipe:

@@ -245,9 +245,7 @@ class SampleMaker:
         return state
 
     def _drop(self, conditions: Conditions, rng: np.random.Generator) -> Conditions:
-        dropped = {
-            name: DROPPED.get(name) for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p
-        }
+        dropped = {name: DROPPED.get(name) for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p}
         return replace(conditions, **dropped) if dropped else conditions
 
     def _drop_classes(self, encoder: EncoderConditions | None, rng: np.random.Generator) -> EncoderConditions | None:
@@ -276,7 +274,7 @@ class SampleMaker:
         total = self.profile.tgt_seq_len
         fixed = len(lay_out(self.vocabulary, _take(inputs, 0), prefix, _take(outputs, 0), close_last=True).ids)
         if fixed > total:
-            raise InputError(f"conditions and marks take {fixed} ids where the decoder takes {total}: raise tgt_seq_len")
+            raise InputError(f"conditions and marks take {fixed} ids, but tgt_seq_len is {total}: raise it")
         lengths = [len(p.ids) for p in outputs]
         wanted, given = sum(lengths), sum(len(p.ids) for p in inputs)
         fit_in = fit_centred if self.profile.center_pad_decoder else fit_from_start

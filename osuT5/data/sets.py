@@ -63,7 +63,7 @@ class SetCutter:
 
     Attributes:
         weights: beatmap id -> weight in the loss, 1 where it is missing; None: samples carry no weight.
-        skipped: what could not be used so far, one line each.
+        skipped: what could not be used so far, and why.
     """
 
     profile: Profile
@@ -73,7 +73,7 @@ class SetCutter:
 
     def __post_init__(self) -> None:
         self.maker = SampleMaker(self.profile, self.vocabulary, self.recipe)
-        self.skipped: list[str] = []
+        self.skipped: dict[str, str] = {}
 
     def draw(self, rng: np.random.Generator) -> Play:
         """How the set is played this time."""
@@ -99,43 +99,51 @@ class SetCutter:
             self._skip(f"set {map_set.facts[0].set_id}", error)
             return
         grid = FrameGrid.of(len(samples), self.profile.hop_length, self.profile.sample_rate)
-        for name, make in self._sources(map_set, play, len(samples), rng):
+        maps = self._read(map_set)
+        for chosen in maps:
             try:
-                made = self.maker.samples(make(), grid, rng, offset)
+                source = self._source(chosen, maps, play, len(samples), rng)
+                made = self.maker.samples(source, grid, rng, offset)
             except MapperatorinatorError as error:
-                self._skip(name, error)
+                self._skip(f"map {chosen.facts.beatmap_id}", error)
                 continue
             for sample in made:
                 yield sample, samples
 
-    def _sources(
-        self, map_set: MapSet, play: Play, n_samples: int, rng: np.random.Generator
-    ) -> Iterator[tuple[str, Callable[[], MapSource]]]:
-        maps = list(self._read(map_set))
-        if self.profile.add_gd_context and len(maps) < 2:
-            return
-        for chosen in maps:
-            others = [m for m in maps if m is not chosen]
+    def item(self, map_set: MapSet, place: int, rng: np.random.Generator) -> tuple[MapSource, np.ndarray] | None:
+        """One map of a set, ready to be cut, and its sound, played by a draw of its own; None if it cannot be used."""
+        wanted = map_set.facts[place]
+        maps = self._read(map_set)
+        chosen = next((m for m in maps if m.facts is wanted), None)
+        if chosen is None:
+            return None
+        play = self.draw(rng)
+        try:
+            samples = map_set.sound(play.speed)
+            return self._source(chosen, maps, play, len(samples), rng), samples
+        except MapperatorinatorError as error:
+            self._skip(f"map {wanted.beatmap_id}", error)
+            return None
 
-            def make(chosen: _Map = chosen, others: list[_Map] = others) -> MapSource:
-                return self._source(chosen, others, play, n_samples, rng)
-
-            yield f"map {chosen.facts.beatmap_id}", make
-
-    def _read(self, map_set: MapSet) -> Iterator[_Map]:
+    def _read(self, map_set: MapSet) -> list[_Map]:
+        """The maps that can be read; none where a guest difficulty is needed and there is no second map."""
+        maps = []
         for facts, source in zip(map_set.facts, map_set.maps, strict=True):
             try:
-                yield _Map(facts, source if isinstance(source, Beatmap) else read(source))
+                maps.append(_Map(facts, source if isinstance(source, Beatmap) else read(source)))
             except MapperatorinatorError as error:
                 self._skip(f"map {facts.beatmap_id}", error)
+        return [] if self.profile.add_gd_context and len(maps) < 2 else maps
 
     def _skip(self, name: str, error: Exception) -> None:
-        self.skipped.append(f"{name}: {error}")
-        LOG.warning("left out %s: %s", name, error)
+        if name not in self.skipped:
+            LOG.warning("left out %s: %s", name, error)
+        self.skipped[name] = str(error)
 
     def _source(
-        self, chosen: _Map, others: list[_Map], play: Play, n_samples: int, rng: np.random.Generator
+        self, chosen: _Map, maps: Sequence[_Map], play: Play, n_samples: int, rng: np.random.Generator
     ) -> MapSource:
+        others = [m for m in maps if m is not chosen]
         length_ms = n_samples / self.profile.sample_rate * 1000
         template = self._template(bool(others), rng)
 

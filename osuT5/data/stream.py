@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from osuT5.data.samples import IGNORED, MapSource, Sample, SampleMaker
-from osuT5.data.windows import FrameGrid
+from osuT5.data.windows import FrameGrid, cut_sound
+from osuT5.events import Profile
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,32 @@ def item_generator(seed: int, number: int) -> np.random.Generator:
 
 def window_sound(samples: np.ndarray, sample: Sample, hop: int, window_samples: int) -> np.ndarray:
     """Sound of a window as int16, zeros past the song; shape (window_samples,)."""
-    start = sample.start_frame * hop
-    heard = samples[start : start + window_samples]
-    out = np.zeros(window_samples, dtype=np.int16)
-    out[: len(heard)] = np.clip(heard * 32767, -32768, 32767)
-    return out
+    heard = cut_sound(samples, sample.start_frame, hop, window_samples)
+    return np.clip(heard * 32767, -32768, 32767).astype(np.int16)
+
+
+# Numbers beside the sound that some encoders are told, and the setting of the model that says so.
+ENCODER_CONDITIONS = {
+    "difficulty": "do_difficulty_embed",
+    "mapper_idx": "do_mapper_embed",
+    "song_position": "do_song_position_embed",
+}
+
+
+def encoder_conditions(profile: Profile) -> tuple[str, ...]:
+    """Names of what this profile's encoder is told beside the sound."""
+    return tuple(name for name, switch in ENCODER_CONDITIONS.items() if profile.model.get(switch))
 
 
 def stream(
     factory: ItemFactory, maker: SampleMaker, settings: StreamSettings, worker: int = 0, workers: int = 1
 ) -> Iterator[dict[str, Tensor]]:
-    """Batches without end: `frames` (B, N) float32, `decoder_input_ids`, `labels` (B, T) int64, `item` (B,)."""
+    """Batches without end: `frames` (B, N) float32, `decoder_input_ids`, `labels` (B, T) int64, `item` (B,).
+
+    Where there are such: `sample_weights` and what the profile's encoder is told, (B,) or (B, 2) float32.
+    """
     profile = maker.profile
+    told = encoder_conditions(profile)
     hop, window = profile.hop_length, profile.window_samples
     order = item_generator(settings.seed + 1, settings.first_item * workers + worker)
     pool: list[tuple[np.ndarray, Sample, int]] = []
@@ -81,11 +96,11 @@ def stream(
         pool = [w for i, w in enumerate(pool) if i not in kept]
         batches = [taken[i : i + settings.batch_size] for i in range(0, len(taken), settings.batch_size)]
         for index in order.permutation(len(batches)):
-            yield collate(batches[index])
+            yield collate(batches[index], told)
 
 
-def collate(windows: list[tuple[np.ndarray, Sample, int]]) -> dict[str, Tensor]:
-    """Pads ids with 0 and labels with -100 to the longest of the batch."""
+def collate(windows: list[tuple[np.ndarray, Sample, int]], told: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """Pads ids with 0 and labels with -100 to the longest of the batch; adds what the encoder is `told`."""
     longest = max(len(s.input_ids) for _, s, _ in windows)
     ids = np.zeros((len(windows), longest), dtype=np.int64)
     labels = np.full((len(windows), longest), IGNORED, dtype=np.int64)
@@ -98,7 +113,25 @@ def collate(windows: list[tuple[np.ndarray, Sample, int]]) -> dict[str, Tensor]:
         "decoder_input_ids": torch.from_numpy(ids),
         "labels": torch.from_numpy(labels),
         "item": torch.tensor([number for _, _, number in windows]),
+        **_facts_of([sample for _, sample, _ in windows], told),
     }
+
+
+def _facts_of(samples: list[Sample], told: tuple[str, ...]) -> dict[str, Tensor]:
+    facts = {}
+    if "song_position" in told:
+        facts["song_position"] = torch.tensor([s.song_position for s in samples], dtype=torch.float32)
+    encoders = [s.encoder for s in samples if s.encoder is not None]
+    if len(encoders) < len(samples):
+        return facts
+    if "difficulty" in told:
+        facts["difficulty"] = torch.tensor([e.difficulty for e in encoders], dtype=torch.float32)
+    if "mapper_idx" in told:
+        facts["mapper_idx"] = torch.tensor([e.mapper for e in encoders])
+    weights = [e.weight for e in encoders]
+    if None not in weights:
+        facts["sample_weights"] = torch.tensor(weights, dtype=torch.float32)
+    return facts
 
 
 class StreamDataset(torch.utils.data.IterableDataset):

@@ -5,6 +5,7 @@ Facts: training spec, "Other dataset formats", "Web training path".
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from osuT5.data.catalogue import MapFacts, MapFilter
 from osuT5.data.sets import MapSet
 from osuT5.errors import InputError
 
+LOG = logging.getLogger(__name__)
 DATE_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 
 
@@ -55,13 +57,20 @@ def web_set(
     styles: Mapping[int, int] | None = None,
     sample_rate: int = 16000,
 ) -> MapSet | None:
-    """One row as a set; None if no map of it has a text and passes the filter.
+    """One row as a set; None if no map of it has a text and passes the filter. Maps without usable facts are left out.
 
     Args:
-        row: with `json`: {"beatmaps": [...]}.
+        row: with `json`: {"beatmaps": [...]}, or nothing there.
         samples: decodes its sound: mono float samples at `sample_rate`, any scale.
     """
-    maps = [web_facts(b, styles) for b in row["json"]["beatmaps"] if b.get("content")]
+    maps = []
+    for beatmap in (row.get("json") or {}).get("beatmaps") or ():
+        if not beatmap.get("content"):
+            continue
+        try:
+            maps.append(web_facts(beatmap, styles))
+        except InputError as error:
+            LOG.warning("left out a map of row %s: %s", row.get("__key__"), error)
     maps = (chosen or MapFilter()).select(maps)
     if not maps:
         return None

@@ -73,7 +73,7 @@ def slice_bounds(first_events: np.ndarray, start: int, end: int) -> tuple[int, i
     return int(first_events[start]), int(first_events[min(end, last)])
 
 
-def window_sound(samples: np.ndarray, start_frame: int, hop: int, window_samples: int) -> np.ndarray:
+def cut_sound(samples: np.ndarray, start_frame: int, hop: int, window_samples: int) -> np.ndarray:
     """Sound of the window that begins at a frame, zeros past the song; shape (window_samples,), float32."""
     heard = samples[start_frame * hop : start_frame * hop + window_samples]
     out = np.zeros(window_samples, dtype=np.float32)

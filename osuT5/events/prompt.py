@@ -93,9 +93,7 @@ def carries_speed(profile: Profile, context: ContextType) -> bool:
     return context is ContextType.SV or in_map
 
 
-def state_at(
-    profile: Profile, context: ContextType, sequence: EventSequence, time_ms: float
-) -> dict[EventType, int]:
+def state_at(profile: Profile, context: ContextType, sequence: EventSequence, time_ms: float) -> dict[EventType, int]:
     """What one context says about the moment before `time_ms`: kiai on or off, the last speed x 100."""
     state: dict[EventType, int] = {}
     if profile.add_kiai_special_token and carries_kiai(profile, context):
@@ -118,7 +116,11 @@ def required_state(profile: Profile, template: Template) -> set[EventType]:
 
 
 def state_ids(
-    profile: Profile, vocabulary: Vocabulary, state: Mapping[EventType, int], time_ms: float, song_length_ms: float | None
+    profile: Profile,
+    vocabulary: Vocabulary,
+    state: Mapping[EventType, int],
+    time_ms: float,
+    song_length_ms: float | None,
 ) -> list[int]:
     """Ids of the state tokens in prompt order; the song position is added when the profile has it.
 

@@ -58,7 +58,9 @@ def generate_on(console: Console, request: Request) -> Any:
                 bars.console.print(f"note: {event.message}", highlight=False, markup=False)
             elif isinstance(event, Stage):
                 if event.name in STAGE_TEXT:
-                    bars.console.print(f"{STAGE_TEXT[event.name]} {event.detail}".rstrip(), highlight=False, markup=False)
+                    bars.console.print(
+                        f"{STAGE_TEXT[event.name]} {event.detail}".rstrip(), highlight=False, markup=False
+                    )
             elif isinstance(event, Window):
                 if event.stage not in tasks:
                     tasks[event.stage] = bars.add_task(f"writing {event.stage}", total=event.total, note="")

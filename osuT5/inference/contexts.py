@@ -29,7 +29,5 @@ def template_inputs(
         conditions = None
         if context is ContextType.GD:
             conditions = conditions_of(reference, profile, vocabulary, song_length_ms=song_length_ms)
-        inputs.append(
-            InputContext(context, given_sequence(reference, context, profile, song_length_ms), conditions)
-        )
+        inputs.append(InputContext(context, given_sequence(reference, context, profile, song_length_ms), conditions))
     return inputs

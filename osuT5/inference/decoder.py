@@ -30,9 +30,7 @@ def draw_with(generators: Sequence[torch.Generator]) -> Draw:
 
     def draw(scores: Tensor) -> Tensor:
         p = scores.softmax(dim=1)
-        rows = [
-            torch.multinomial(p[r], 1, generator=generators[min(r, len(generators) - 1)]) for r in range(len(p))
-        ]
+        rows = [torch.multinomial(p[r], 1, generator=generators[min(r, len(generators) - 1)]) for r in range(len(p))]
         return torch.cat(rows)
 
     return draw

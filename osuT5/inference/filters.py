@@ -283,9 +283,7 @@ def temperature_rules(
     return rules
 
 
-def end_ids(
-    vocabulary: Vocabulary, context: ContextType | None, lookback_ms: float, lookahead_ms: float
-) -> list[int]:
+def end_ids(vocabulary: Vocabulary, context: ContextType | None, lookback_ms: float, lookahead_ms: float) -> list[int]:
     """Ids that end a window: end of sequence, end of the context, and times that other windows will write.
 
     Args:

@@ -33,7 +33,9 @@ def ignored_conditions(settled: Settled, profile: Profile, vocabulary: Vocabular
             said.append(f"{option}={asked}: ignored, {profile.name} was trained without it")
     if profile.add_descriptors:
         for option in ("descriptors", "negative_descriptors"):
-            said += [_unknown(option, d, vocabulary) for d in getattr(settled, option) or [] if _is_unknown(d, vocabulary)]
+            said += [
+                _unknown(option, d, vocabulary) for d in getattr(settled, option) or [] if _is_unknown(d, vocabulary)
+            ]
     if settled.mapper_id is not None and profile.add_mapper_token and settled.mapper_id not in vocabulary.mapper_idx:
         said.append(f"mapper_id={settled.mapper_id}: this model does not know that mapper; any style is used")
     if settled.negative_descriptors and settled.cfg_scale <= 1:

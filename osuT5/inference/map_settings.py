@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from osuT5.audio import Song
 from osuT5.events import Profile
+from osuT5.inference.audio_facts import name_in_map
 from osuT5.inference.postprocess import MapSettings, difficulty_name, difficulty_values, song_names, tags_line
 from osuT5.inference.resolve import Inputs, Settled
 
@@ -19,7 +20,9 @@ def map_settings(settled: Settled, inputs: Inputs, song: Song, profile: Profile)
         title_unicode=settled.title_unicode,
         artist_unicode=settled.artist_unicode,
     )
-    version = inputs.request.version or difficulty_name(profile.generation.get("version", profile.name), settled.difficulty)
+    version = inputs.request.version or difficulty_name(
+        profile.generation.get("version", profile.name), settled.difficulty
+    )
     picture = background_file(inputs, song)
     return MapSettings(
         gamemode=settled.gamemode,
@@ -31,7 +34,7 @@ def map_settings(settled: Settled, inputs: Inputs, song: Song, profile: Profile)
         ar=settled.approach_rate,
         slider_multiplier=settled.slider_multiplier,
         tick_rate=settled.slider_tick_rate,
-        audio_filename=inputs.audio_path.name,
+        audio_filename=name_in_map(inputs.audio_path),
         title=names.title,
         title_unicode=names.title_unicode,
         artist=names.artist,

@@ -13,7 +13,7 @@ from osuT5.errors import RejectedMap
 from osuT5.events import ContextType, EventSequence, merge
 from osuT5.events.prompt import PromptBuilder, negative_conditions
 from osuT5.inference import output
-from osuT5.inference.audio_facts import audio_facts
+from osuT5.inference.audio_facts import audio_facts, check_song
 from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.decoder import Decoder
 from osuT5.inference.encoded import EncodedWindows
@@ -44,9 +44,7 @@ class Result:
     stats: dict[str, float] = field(default_factory=dict)
 
 
-def generate(
-    request: Request, on_progress: OnProgress | None = None, model: Mapperatorinator | None = None
-) -> Result:
+def generate(request: Request, on_progress: OnProgress | None = None, model: Mapperatorinator | None = None) -> Result:
     """Turns a song into a beatmap.
 
     Args:
@@ -70,6 +68,7 @@ def generate(
 
     tell(Stage("audio", inputs.audio_path.name))
     song = audio.load(inputs.audio_path, sample_rate=model.profile.sample_rate, resampler=resampler_of(model))
+    check_song(song, inputs.audio_path)
     for attempt in range(REGENERATIONS + 1):
         seed = inputs.seed + attempt
         attempt_map, stats = write_map(inputs, settled, task, model, song, seed, tell)

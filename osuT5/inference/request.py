@@ -8,13 +8,12 @@ beatmap, the audio's tags, the model's profile or the general default, in that o
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from osuT5.errors import OptionErrors
+from osuT5.errors import OptionErrors, suggestion
 
 TIMING_PROVIDERS = ("auto", "grid", "model", "file", "constant")
 VERIFY_MODES = ("gate", "report", "off")
@@ -64,12 +63,17 @@ class Request:
     model_path: str | None = option("path", "checkpoint folder or hub id; default: the embedded model")
     profile: str | None = option(str, "profile of a checkpoint that does not carry its own")
     lora_path: str | None = option("path", "LoRA adapter, folder or hub id")
-    auto_select_gamemode_model: bool = option(bool, "use the checkpoint's gamemode=N folder if it has one", default=True)
+    auto_select_gamemode_model: bool = option(
+        bool, "use the checkpoint's gamemode=N folder if it has one", default=True
+    )
     # what the map should be
     gamemode: int | None = option(int, "0 osu!, 1 taiko, 2 catch, 3 mania", low=0, high=3)
     difficulty: float | None = option(float, "star rating", low=0, high=30)
     difficulties: list | None = option(
-        "numbers", "several star ratings for one set", low=0, high=30,
+        "numbers",
+        "several star ratings for one set",
+        low=0,
+        high=30,
         pending="lists of difficulties are not built yet: only the first is generated",
     )
     beatmap_id: int | None = option(int, "style of a beatmap (no published model uses it)", low=0)
@@ -98,7 +102,9 @@ class Request:
     timing: str | None = option(str, "where the beats come from", choices=TIMING_PROVIDERS)
     bpm: float | None = option(float, "tempo for timing=constant", low=6, high=10000)
     offset: float | None = option(float, "first beat for timing=constant, ms", low=-3_600_000, high=36_000_000)
-    timing_leniency: int | None = option(int, "tolerance of the older fit; the fit now measures the noise itself", low=0)
+    timing_leniency: int | None = option(
+        int, "tolerance of the older fit; the fit now measures the noise itself", low=0
+    )
     super_timing: bool | None = option(bool, "vote over many shifted passes", pending=SUPER)
     timer_num_beams: int | None = option(int, "super timing: beams", low=1)
     timer_bpm_threshold: float | None = option(float, "super timing: tempo vote", low=0, high=1)
@@ -143,8 +149,9 @@ class Request:
     # machine
     device: str | None = option(str, "auto, cpu, cuda, cuda:N, mps")
     precision: str | None = option(str, "weights", choices=PRECISIONS)
-    attn_implementation: str | None = option(str, "one exact attention serves all", choices=(
-        "auto", "eager", "sdpa", "flash_attention_2"))
+    attn_implementation: str | None = option(
+        str, "one exact attention serves all", choices=("auto", "eager", "sdpa", "flash_attention_2")
+    )
     compile: bool | None = option(bool, "compile the refiner", pending=DIFFUSION)
     use_server: bool | None = option(bool, "older batching server; not needed")
     # diffusion
@@ -185,12 +192,6 @@ class Request:
 def option_rows() -> dict[str, dataclasses.Field]:
     """All options by name."""
     return {row.name: row for row in dataclasses.fields(Request)}
-
-
-def suggestion(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """` (did you mean 'x'?)` or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def build_request(options: Mapping[str, Any]) -> Request:
@@ -286,7 +287,9 @@ def _contradictions(request: Request) -> list[str]:
         problems.append(f"start_time={request.start_time} is not before end_time={request.end_time}")
     lookback, lookahead = request.lookback or 0.0, request.lookahead or 0.0
     if lookback + lookahead >= 0.995:
-        problems.append(f"lookback + lookahead = {lookback + lookahead:g} leaves nothing to write: keep the sum below 1")
+        problems.append(
+            f"lookback + lookahead = {lookback + lookahead:g} leaves nothing to write: keep the sum below 1"
+        )
     if request.timing == "constant" and request.bpm is None and not request.beatmap_path:
         problems.append("timing=constant needs bpm (and offset)")
     needs_map = [c for c in request.in_context or [] if c != "NONE"]

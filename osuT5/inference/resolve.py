@@ -86,9 +86,7 @@ def read_inputs(request: Request) -> Inputs:
         raise OptionErrors(problems)
     assert audio_path is not None and folder is not None
     seed = request.seed if request.seed is not None else random.SystemRandom().randint(0, LARGEST_SEED)
-    return Inputs(
-        request, audio_path, folder, reference, background, request.model_path or str(EMBEDDED_MODEL), seed
-    )
+    return Inputs(request, audio_path, folder, reference, background, request.model_path or str(EMBEDDED_MODEL), seed)
 
 
 def _read_reference(path: Path, problems: list[str]) -> Beatmap | None:

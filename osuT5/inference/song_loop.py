@@ -117,7 +117,9 @@ def keyed_generator(seed: int, *key: int) -> torch.Generator:
     return generator
 
 
-def trim_range(sequence: EventSequence, start_ms: float | None, end_ms: float | None, slack_ms: float = 10) -> EventSequence:
+def trim_range(
+    sequence: EventSequence, start_ms: float | None, end_ms: float | None, slack_ms: float = 10
+) -> EventSequence:
     """Events of a time range: all before the start go, and from the end backwards all after the end."""
     events, times = list(sequence.events), list(sequence.times)
     if start_ms is not None:

@@ -61,14 +61,15 @@ def choose_task(
     ]
     if not viable:
         raise OptionErrors(
-            [f"in_context: {profile.name} needs one of "
-             f"{' or '.join(_names(t.inputs) for t in profile.templates)} to write {_names(requested)}"]
+            [
+                f"in_context: {profile.name} needs one of "
+                f"{' or '.join(_names(t.inputs) for t in profile.templates)} to write {_names(requested)}"
+            ]
         )
     template = max(viable, key=lambda t: sum(c is not ContextType.NONE for c in t.inputs))
     everything = requested or template.outputs
     wanted = tuple(
-        c for c in template.outputs
-        if c in everything and not (requested and c is ContextType.SV and gamemode != MANIA)
+        c for c in template.outputs if c in everything and not (requested and c is ContextType.SV and gamemode != MANIA)
     )
     if not wanted:
         raise OptionErrors(["output_type: SV is written for mania only (gamemode=3)"])

@@ -14,9 +14,7 @@ DIVISOR_WEIGHTS = {4: 0.0, 3: -1.5, 6: -3.0, 8: -3.5}
 ROUNDING_MS = 1.0  # mappers' editors round ticks up or down
 
 
-def grid_weights(
-    timing: Sequence[TimingPoint], window_start_ms: float, window_ms: float, max_step: int
-) -> np.ndarray:
+def grid_weights(timing: Sequence[TimingPoint], window_start_ms: float, window_ms: float, max_step: int) -> np.ndarray:
     """Log weights of the time steps 0..max_step of a window; -inf where no tick lies.
 
     Args:

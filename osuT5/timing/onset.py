@@ -19,7 +19,7 @@ BAND_EDGES_HZ = (30, 90, 150, 220, 300, 400, 510, 630, 770, 920, 1080, 1270, 148
                  4400, 5300, 6400, 7700)
 LOW_HZ = 220.0  # kick drum and bass
 HIGH_HZ = 2000.0  # snare noise, hats
-DELAY_MS = 2.5  # a rise is seen this much before the sound is at its sharpest
+DELAY_MS = 2.0  # a rise is seen this much before the sound is at its sharpest
 COMPRESSION = 100.0
 FLOOR_SHARE = 0.02  # bands quieter than this share of the loudest count as silence
 CHANGE_MS = 200.0

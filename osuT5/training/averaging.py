@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps `average = decay * average + (1 - decay) * weights`; the decay rises from 0 so that the start is forgotten."""
+    """Keeps `average = decay * average + (1 - decay) * weights`; the decay rises, so that the start is forgotten."""
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay

@@ -43,7 +43,8 @@ def work(config: dict[str, Any]) -> int:
     maker = SampleMaker(profile, vocabulary, SampleRecipe(**config["recipe"]))
     model = Mapperatorinator.from_profile(profile, vocabulary)
     model.config.rhythm_weight = float(config["model"]["rhythm_weight"])
-    say(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {len(corpora.maps)} maps, {len(corpora.songs)} songs")
+    size = sum(p.numel() for p in model.parameters()) / 1e6
+    say(f"{size:.1f} M parameters, {len(corpora.maps)} maps, {len(corpora.songs)} songs")
     trainer = Trainer(model, loop_settings(config), Path(config["output_dir"]), training_device(config["device"]), say)
     if trainer.resume():
         say(f"resumed at step {trainer.step}")
@@ -54,9 +55,7 @@ def work(config: dict[str, Any]) -> int:
         pool=config["data"]["pool"],
         first_item=trainer.items_used + 1 if trainer.step else 0,
     )
-    loader = DataLoader(
-        StreamDataset(mixture, maker, settings), batch_size=None, num_workers=config["data"]["workers"]
-    )
+    loader = DataLoader(StreamDataset(mixture, maker, settings), batch_size=None, num_workers=config["data"]["workers"])
     evaluate = evaluation_batches(config, profile, vocabulary, maker)
     trainer.fit(iter(loader), evaluate)
     say(f"the model lies in {trainer.folder / 'model'}")
@@ -73,9 +72,7 @@ def training_corpora(data: dict[str, Any]) -> Corpora:
     return Corpora(corpora.maps, songs, corpora.timed)
 
 
-def evaluation_batches(
-    config: dict[str, Any], profile: Profile, vocabulary: Vocabulary, maker: SampleMaker
-) -> Any:
+def evaluation_batches(config: dict[str, Any], profile: Profile, vocabulary: Vocabulary, maker: SampleMaker) -> Any:
     """A function that gives the same few batches of the validation maps each time, or None if there are none."""
     folder = Path(config["data"]["path"]).expanduser()
     index = find_index(folder)

@@ -114,7 +114,9 @@ class Trainer:
                 if self.step % self.settings.log_every == 0:
                     row = self._row(losses, tokens, norm, time.monotonic() - began)
                     _write_row(log, row)
-                    left = (self.settings.total_steps - self.step) * (time.monotonic() - began) / (self.step - first_step)
+                    left = (
+                        (self.settings.total_steps - self.step) * (time.monotonic() - began) / (self.step - first_step)
+                    )
                     self.report(f"step {self.step} loss {row['loss']:.4f} lr {row['lr']:.2e} eta {left / 60:.0f} min")
                     losses, tokens = [], 0
                 if evaluate and self.step % self.settings.eval_every == 0:
@@ -233,7 +235,9 @@ class Trainer:
         try:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:
-            raise CheckpointError(f"{found[-1]} belongs to another model; choose another output_dir: {error}") from error
+            raise CheckpointError(
+                f"{found[-1]} belongs to another model; choose another output_dir: {error}"
+            ) from error
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         self.average.weights = {k: v.to(self.device) for k, v in state["average"].items()}

@@ -21,7 +21,7 @@ def compose(*overrides, name="mini"):
         r"C:\Users\me\Songs\123 x - y\x - y (peppy) [Normal].osu",
         r"C:\folder\\",
         "/home/ä/曲 {a}=b, (c) [d].ogg",
-        "it's \"quoted\".flac",
+        'it\'s "quoted".flac',
         "$HOME/${x}.mp3",
         r"\\server\share\a'b.mp3",
         "a:b@c#d!.wav",
@@ -42,7 +42,9 @@ def test_paths_quoted_for_hydra_work_as_the_older_readme_shows_them():
 
 
 def test_lists_and_numbers():
-    config = compose("descriptors=['jump aim','clean']", "in_context=[TIMING,KIAI]", "difficulty=5.5", "seed=1", name="v29")
+    config = compose(
+        "descriptors=['jump aim','clean']", "in_context=[TIMING,KIAI]", "difficulty=5.5", "seed=1", name="v29"
+    )
     assert config["descriptors"] == ["jump aim", "clean"]
     assert config["in_context"] == ["TIMING", "KIAI"]
     assert config["difficulty"] == 5.5

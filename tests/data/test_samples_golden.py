@@ -118,7 +118,7 @@ def test_samples_of_the_web_data_set(name):
         # away from speed 1 the calculator's version counts
         assert sample.encoder.difficulty == pytest.approx(recorded["difficulty"], abs=1e-6 if name == "eval" else 0.05)
         assert_sounds_as_recorded(sample, song, recorded, 1e-5)
-    assert [line.split(":")[0] for line in cutter.skipped] == ["map 2005"]
+    assert list(cutter.skipped) == ["map 2005"]
 
 
 @pytest.mark.parametrize("number", range(len(SEQUENCES)))
@@ -141,9 +141,7 @@ def test_sequences_of_the_token_specification(number):
     )  # fmt: skip
     wanted = {c for c in (*template.inputs, *template.outputs) if c is not ContextType.SV or beatmap.mode == 3}
     events = {c: encode(beatmap, profile, c, song_length_ms=case["song_ms"]) for c in wanted}
-    source = prepare_map(
-        template, events, conditions, vocabulary, [(c, events[c], None) for c in template.inputs]
-    )
+    source = prepare_map(template, events, conditions, vocabulary, [(c, events[c], None) for c in template.inputs])
     recipe = dataclasses.replace(
         compat(profile).evaluation(), time_jitter=0, snapping_noise=0.0, lookback=case["lookback"], lookback_prob=1.0
     )

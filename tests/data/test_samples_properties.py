@@ -120,9 +120,7 @@ def test_published_recipe_ends_cut_windows_as_if_they_were_whole():
     profile = PROFILES["v28"].replace(tgt_seq_len=90)
     recipe = dataclasses.replace(recipe_for("compat", profile), time_jitter=0, frame_offset_prob=0.0)
     source = SOURCES["v28", "std_basic"]
-    made = SampleMaker(profile, VOCABULARIES["v28"], recipe).samples(
-        source, grid_of(profile), np.random.default_rng(0)
-    )
+    made = SampleMaker(profile, VOCABULARIES["v28"], recipe).samples(source, grid_of(profile), np.random.default_rng(0))
     cut = [s for s in made if s.cut]
     assert cut and all(s.labels[-1] == EOS for s in cut)
 

@@ -47,7 +47,7 @@ def test_a_broken_map_or_song_is_left_out_and_named_and_the_rest_is_cut():
     cutter = cutter_for(recipe=SampleRecipe())
     made = [pair for one in (broken_map, no_song, sets[2]) for pair in cutter.samples(one, np.random.default_rng(0))]
     assert {sample.encoder.style for sample, _ in made} == {3, 4, 5}
-    assert [line.split(":")[0] for line in cutter.skipped] == ["map 2001", "set 1002"]
+    assert list(cutter.skipped) == ["map 2001", "set 1002"]
 
 
 def test_a_set_is_played_one_way_for_all_its_maps_and_its_times_follow_the_speed():

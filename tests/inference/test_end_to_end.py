@@ -108,21 +108,37 @@ def options_of(case):
 def loop_for(case, model, song, task, settled, reference, draw, timing):
     profile, vocabulary = model.profile, model.vocabulary
     plan = audio.plan_windows(
-        len(song.samples), window_samples=profile.window_samples, sample_rate=16000, lookback=settled.lookback,
-        lookahead=settled.lookahead, start_ms=settled.start_time, end_ms=settled.end_time,
+        len(song.samples),
+        window_samples=profile.window_samples,
+        sample_rate=16000,
+        lookback=settled.lookback,
+        lookahead=settled.lookahead,
+        start_ms=settled.start_time,
+        end_ms=settled.end_time,
     )
     length = plan.song_length_ms
     conditions = settled.conditions(length)
     negative = negative_conditions(conditions, settled.negative_descriptors) if settled.cfg_scale > 1 else None
     builder = PromptBuilder(
-        profile, vocabulary, task.template, conditions, length,
-        template_inputs(task.template, reference, profile, vocabulary, length), negative,
+        profile,
+        vocabulary,
+        task.template,
+        conditions,
+        length,
+        template_inputs(task.template, reference, profile, vocabulary, length),
+        negative,
     )
     exchanged = lambda neg, pos, scale: f.guide(pos, neg, scale)  # noqa: E731
     recorder = Recorder(Decoder(model, profile.tgt_seq_len, settled.cfg_scale, exchanged))
     loop = SongLoop(
-        builder, plan, EncodedWindows(model, song.samples, plan, 4, encoder_conditions(settled, model)), recorder,
-        RecordedFilters(settled, profile, vocabulary), lambda *_: draw, settled.lookback, settled.lookahead,
+        builder,
+        plan,
+        EncodedWindows(model, song.samples, plan, 4, encoder_conditions(settled, model)),
+        recorder,
+        RecordedFilters(settled, profile, vocabulary),
+        lambda *_: draw,
+        settled.lookback,
+        settled.lookahead,
     )
     given = set()
     if timing is not None and ContextType.TIMING in profile.output_contexts:
@@ -154,8 +170,6 @@ def compare(calls, recorded, greedy):
             return False
         assert ids == generated
     return True
-
-
 
 
 @pytest.mark.parametrize("name", NAMES)

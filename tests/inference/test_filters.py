@@ -108,7 +108,9 @@ def test_guidance_is_the_recorded_formula_with_the_halves_exchanged(layout):
     torch.testing.assert_close(f.guide(negative, positive, 2.0), 2 * positive - negative)
 
 
-@pytest.mark.parametrize("row", RECORDED["eos_sets"], ids=lambda r: f"{r['preset']}-{r['context']}-{r['lookback']}-{r['lookahead']}")
+@pytest.mark.parametrize(
+    "row", RECORDED["eos_sets"], ids=lambda r: f"{r['preset']}-{r['context']}-{r['lookback']}-{r['lookahead']}"
+)
 def test_end_ids_equal_recording(row):
     vocabulary = Vocabulary.from_profile(load_profile(row["preset"]))
     context = ContextType(row["context"].lower()) if row["context"] else None

@@ -36,17 +36,26 @@ def build_case(case):
     supplied = case["timing_supplied_from"]
     known = given + ([ContextType.TIMING] if supplied else [])
     usable = {c for t in profile.templates for c in (*t.inputs, *t.outputs)}
-    conditions = Conditions(**{**case["generation_config"], "song_length_ms": length} if "negative_descriptors" not in
-                            case["generation_config"] else
-                            {**{k: v for k, v in case["generation_config"].items() if k != "negative_descriptors"},
-                             "song_length_ms": length})
+    conditions = Conditions(
+        **{**case["generation_config"], "song_length_ms": length}
+        if "negative_descriptors" not in case["generation_config"]
+        else {
+            **{k: v for k, v in case["generation_config"].items() if k != "negative_descriptors"},
+            "song_length_ms": length,
+        }
+    )
     task = choose_task(profile, [c for c in known if c in usable], contexts(case["out_context"]), conditions.gamemode)
     negative = None
     if case["options"].get("cfg_scale", 1) > 1:
         negative = negative_conditions(conditions, case["generation_config"].get("negative_descriptors"))
     builder = PromptBuilder(
-        profile, vocabulary, task.template, conditions, length,
-        template_inputs(task.template, reference, profile, vocabulary, length), negative,
+        profile,
+        vocabulary,
+        task.template,
+        conditions,
+        length,
+        template_inputs(task.template, reference, profile, vocabulary, length),
+        negative,
     )
     sequences = history(case)
     for context in task.stages:
@@ -72,7 +81,9 @@ def test_prompt_equals_recording(case):
             assert prompt.negative == row["negative_ids"]
 
 
-@pytest.mark.parametrize("case", [c for c in RECORDED["cases"] if c.get("error")], ids=lambda c: c["name"].replace(" ", "_"))
+@pytest.mark.parametrize(
+    "case", [c for c in RECORDED["cases"] if c.get("error")], ids=lambda c: c["name"].replace(" ", "_")
+)
 def test_impossible_prompt_is_one_clear_error(case):
     with pytest.raises(MapperatorinatorError) as caught:
         task, builder, sequences = build_case(case)

@@ -63,7 +63,9 @@ def test_missing_song_is_named():
 
 
 def test_what_is_not_built_yet_is_said():
-    said = build_request({"audio_path": "a.mp3", "super_timing": True, "num_beams": 2, "difficulties": [2, 4]}).notices()
+    said = build_request(
+        {"audio_path": "a.mp3", "super_timing": True, "num_beams": 2, "difficulties": [2, 4]}
+    ).notices()
     assert len(said) == 3
     assert build_request({"audio_path": "a.mp3", "super_timing": False, "num_beams": 1}).notices() == []
 

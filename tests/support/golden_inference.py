@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "golden" / "inference"
 TINY_WINDOWS = {"v28": (1024, 224), "v29": (1024, 224), "v30": (512, 192), "v31": (1024, 224), "v32": (768, 224)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_json(name: str) -> Any:
     path = FOLDER / name
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

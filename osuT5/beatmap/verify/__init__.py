@@ -8,6 +8,7 @@ from osuT5.beatmap.verify.findings import AudioFacts, Change, Finding, GateResul
 from osuT5.beatmap.verify.gate import gate, inspect, mend
 from osuT5.beatmap.verify.repair import repair
 from osuT5.beatmap.verify.rules import check
+from osuT5.beatmap.verify.song_facts import song_facts
 from osuT5.beatmap.verify.text_check import check_text, repair_text
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "mend",
     "repair",
     "repair_text",
+    "song_facts",
     "with_breaks",
 ]
