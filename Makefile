@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 bench: setup
-	$(BIN)/python benchmarks/run_all.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/decoding.py
 
 clean:
 	rm -rf $(VENV) output

@@ -69,7 +69,8 @@ def main(folders: list[str]) -> int:
                 offsets.append(shift)
             print(
                 f"{name[:40]:40} {60000 / beat:9.3f} {found.bpm:9.3f} {octave:5.2f} {100 * error:8.4f} {shift:9.1f}"
-                f" {timing.confidence:5.2f} {seconds[-1]:5.2f}" + (f"  {len(timing.points)} lines" * (len(timing.points) > 1))
+                f" {timing.confidence:5.2f} {seconds[-1]:5.2f}"
+                + (f"  {len(timing.points)} lines" if len(timing.points) > 1 else "")
             )
     for name, true, found_lines in several:
         print(f"{name[:40]:40} several tempos: {true} lines, found {found_lines}")
@@ -81,9 +82,8 @@ def main(folders: list[str]) -> int:
     print(f"other phase (half beat): {slips}")
     if offsets:
         away = np.abs(offsets)
-        print(
-            f"offset: bias {np.median(offsets):+.1f} ms; median {np.median(away):.1f}, 90 % {np.percentile(away, 90):.1f}"
-        )
+        middle, most = np.percentile(away, [50, 90])
+        print(f"offset: bias {np.median(offsets):+.1f} ms; median {middle:.1f}, 90 % {most:.1f}")
     print(f"seconds a song: median {np.median(seconds):.2f}, worst {max(seconds):.2f}")
     return 0
 

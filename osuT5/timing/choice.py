@@ -67,7 +67,7 @@ def choose(candidates: Sequence[Candidate], score: Scorer | None = None) -> list
         extra = list(score(candidates))
         if len(extra) != len(candidates):
             raise ValueError(f"the scorer gave {len(extra)} scores for {len(candidates)} timing candidates")
-        candidates = [replace(c, score=c.score + float(e)) for c, e in zip(candidates, extra)]
+        candidates = [replace(c, score=c.score + float(e)) for c, e in zip(candidates, extra, strict=True)]
     return sorted(candidates, key=lambda c: -c.score)
 
 

@@ -51,7 +51,7 @@ def pulse_spectrum(onsets: Onsets) -> tuple[np.ndarray, np.ndarray]:
     step = 1000.0 / (onsets.period_ms * size)
     bins = np.arange(int(np.ceil(SLOWEST_HZ / step)), int(FASTEST_HZ / step))
     score = np.zeros(len(bins))
-    for harmonic, weight in zip(HARMONICS, WEIGHTS):
+    for harmonic, weight in zip(HARMONICS, WEIGHTS, strict=True):
         score += weight * magnitude[bins * harmonic]
     return bins * step, score
 

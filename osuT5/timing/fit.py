@@ -70,7 +70,8 @@ def fit_timing(
     sections = _sections(cleaned, fallback)
     points = _points(cleaned, sections)
     for point in points:
-        point.beat_length = float(point.beat_length / 2.0 ** max(0, np.ceil(np.log2(point.beat_length * SLOWEST_BPM / 60000.0))))
+        halvings = max(0, int(np.ceil(np.log2(point.beat_length * SLOWEST_BPM / 60000.0))))
+        point.beat_length = float(point.beat_length) / 2**halvings
     if start_ms is not None:
         first = points[0]
         measure_ms = first.beat_length * first.meter
@@ -117,7 +118,7 @@ def _fitted(beats: Beats) -> tuple[list[Section], float]:
     sigma = noise_ms(beats.time, beats.count)
     edges = [0, *beats.breaks, len(beats.time)]
     found: list[Section] = []
-    for a, b in zip(edges[:-1], edges[1:]):
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
         if b - a < 2:
             continue
         part = slice(a, b)
@@ -163,7 +164,7 @@ def _without_repeats(sections: list[Section], sigma: float) -> list[Section]:
 
 def _joined(sections: list[Section], sigma: float) -> list[Section]:
     """Where one section's end and the next one's start agree within the noise, make them agree exactly."""
-    for last, section in zip(sections[:-1], sections[1:]):
+    for last, section in zip(sections[:-1], sections[1:], strict=True):
         gap = last.at(section.beat) - section.time
         if abs(gap) <= 2 * sigma / np.sqrt(min(last.size, section.size)):
             section.time += gap / 2 if section.size > last.size else gap
@@ -175,7 +176,7 @@ def _points(beats: Beats, sections: list[Section]) -> list[TimingPoint]:
     total = int(beats.count[-1]) + 1
     measure, heard = np.zeros(total), np.zeros(total, dtype=bool)
     at = beats.count.astype(int)
-    measure[at], heard[at] = beats.measure, True
+    measure[at], heard[at] = beats.measure, bool(beats.measure.any())  # without any downbeat nothing is known
     borders = {int(s.beat) for s in sections[1:]}
     meter, position = downbeats(measure, heard, borders)
     points: list[TimingPoint] = []

@@ -89,7 +89,7 @@ def partition(
     if n <= MIN_MARKERS:
         return [fit_line(time, count, weight, sigma, 0, n - 1)]
     borders = _least_squares_borders(time, count, penalty, sigma)
-    pieces = [fit_line(time, count, weight, sigma, a, b) for a, b in zip(borders[:-1], borders[1:])]
+    pieces = [fit_line(time, count, weight, sigma, a, b) for a, b in zip(borders[:-1], borders[1:], strict=True)]
     return _merge(time, count, weight, sigma, penalty, pieces)
 
 
@@ -124,14 +124,17 @@ def _least_squares_borders(time: np.ndarray, count: np.ndarray, penalty: np.ndar
     return borders[::-1]
 
 
-def _merge(time, count, weight, sigma: float, penalty: np.ndarray, pieces: list[Line]) -> list[Line]:
+def _merge(
+    time: np.ndarray, count: np.ndarray, weight: np.ndarray, sigma: float, penalty: np.ndarray, pieces: list[Line]
+) -> list[Line]:
     """Join neighbours, cheapest first, while one robust line costs less than two and a change."""
     pieces = list(pieces)
-    joined = [fit_line(time, count, weight, sigma, a.first, b.last) for a, b in zip(pieces[:-1], pieces[1:])]
+    pairs = zip(pieces[:-1], pieces[1:], strict=True)
+    joined = [fit_line(time, count, weight, sigma, a.first, b.last) for a, b in pairs]
     while joined:
         gains = [
             a.cost + b.cost + penalty[b.first] - (j.cost if j.farthest > GRID_MS else 0.0)
-            for a, b, j in zip(pieces[:-1], pieces[1:], joined)
+            for a, b, j in zip(pieces[:-1], pieces[1:], joined, strict=True)
         ]
         at = int(np.argmax(gains))
         if gains[at] <= 0:

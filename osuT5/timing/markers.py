@@ -116,7 +116,8 @@ def recount(beats: Beats, periods: Sequence[float]) -> Beats:
         if end < 0:
             break
     chosen = ratios[owner, np.arange(len(gaps))]
-    return replace(beats, **dict(zip(("count", "breaks"), _counted(chosen))))
+    count, breaks = _counted(chosen)
+    return replace(beats, count=count, breaks=breaks)
 
 
 def _counted(ratio: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -24,6 +24,7 @@ WINDOW_S, STEP_S = 10.0, 2.0
 LOWEST_BPM = 80.0  # tempos are followed within the octave above this
 STATES = 96
 JUMP_COST, SLIDE_COST = 0.6, 0.05  # in the units of the comb's score, whose largest value is 1 a window
+OCTAVE_COST, LEAP_COST = 0.1, 1.0  # a window; per octave jumped
 STEADY_STATES = 2  # a path that moves no further is one tempo
 TRACK_PERIOD_MS = 5.0
 TIGHTNESS = 300.0
@@ -56,8 +57,7 @@ def track(onsets: Onsets) -> list[TimingPoint]:
     middle, bpm = tempo_path(onsets)
     if not len(bpm) or _range_octaves(bpm) <= STEADY_STATES / STATES:
         return []
-    octave = 1.0 if abs(np.log2(bpm.mean() / TYPICAL_BPM)) <= abs(np.log2(2 * bpm.mean() / TYPICAL_BPM)) else 2.0
-    beats = _beats(onsets, middle, bpm * octave)
+    beats = _beats(onsets, middle, _in_octaves(bpm))
     points = fit_timing([Marker(t) for t in beats]) if len(beats) > 8 else []
     return points if len(points) <= MOST_LINES_PER_MINUTE * onsets.duration_ms / 60000 else []
 
@@ -75,7 +75,7 @@ def carried(onsets: Onsets, points: Sequence[TimingPoint]) -> float:
     smooth = np.convolve(onsets.strength, np.hanning(9) / 4, mode="same")
     times = [
         np.arange(p.time - np.floor((p.time - start) / p.beat_length) * p.beat_length, stop - 1.0, p.beat_length)
-        for p, start, stop in zip(points, starts, stops)
+        for p, start, stop in zip(points, starts, stops, strict=True)
     ]
     index = ((np.concatenate(times) - onsets.first_ms) / onsets.period_ms).round().astype(int)
     index = index[(index >= 0) & (index < len(smooth))]
@@ -86,9 +86,26 @@ def _comb(magnitude: np.ndarray, bpm: np.ndarray, length: int, onsets: Onsets) -
     """(windows, tempos)."""
     bins = bpm / 60000.0 * onsets.period_ms * length
     total = np.zeros((len(magnitude), len(bpm)))
-    for harmonic, weight in zip(HARMONICS, WEIGHTS):
+    for harmonic, weight in zip(HARMONICS, WEIGHTS, strict=True):
         total += weight * magnitude[:, np.round(bins * harmonic).astype(int)]
     return total
+
+
+def _in_octaves(bpm: np.ndarray) -> np.ndarray:
+    """The path in the octaves where it is near a typical tempo and jumps least."""
+    choices = np.stack([bpm, 2 * bpm])
+    cost = OCTAVE_COST * np.log2(choices / TYPICAL_BPM) ** 2
+    best, back = cost[:, 0], np.zeros(choices.shape, dtype=int)
+    for window in range(1, len(bpm)):
+        leap = np.abs(np.log2(choices[:, None, window - 1] / choices[None, :, window]))  # (from, to)
+        total = best[:, None] + LEAP_COST * leap
+        back[:, window] = total.argmin(axis=0)
+        best = total.min(axis=0) + cost[:, window]
+    row, path = int(best.argmin()), np.empty(len(bpm))
+    for window in range(len(bpm) - 1, -1, -1):
+        path[window] = choices[row, window]
+        row = int(back[row, window])
+    return path
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def fault(points: list[TimingPoint], truth: list[dict], jitter_ms: float = 0.0) 
     if len(points) != len(truth):
         return f"{len(points)} lines for {len(truth)}"
     bpm_share, offset_ms = (0.005, 10.0) if jitter_ms > 10 else (0.001, 5.0)
-    for point, line in zip(points, truth):
+    for point, line in zip(points, truth, strict=True):
         measure = point.beat_length * point.meter
         away = (point.time - line["offset"] + measure / 2) % measure - measure / 2
         if point.meter != line["meter"]:
@@ -62,20 +62,24 @@ def test_beats_of_super_timing_give_their_true_lines(name):
     assert not fault(points, case["truth"]), points
 
 
+def votes(case: dict) -> list[Marker]:
+    markers = [markers_from_events(sequence(run["events"]), case["types_first"]) for run in case["runs"]]
+    shifts = [run["audio_offset_ms"] for run in case["runs"]]
+    return markers_from_passes(zip(markers, shifts, strict=True), case["song_ms"])
+
+
 @pytest.mark.parametrize("name", truth_names("super_timing"))
 def test_the_votes_of_all_passes_give_the_true_lines_without_a_walk_between(name):
     case = next(c for c in golden("super_timing") if c["name"] == name)
-    passes = [(markers_from_events(sequence(r["events"]), case["types_first"]), r["audio_offset_ms"]) for r in case["runs"]]
-    points = fit_timing(markers_from_passes(passes, case["song_ms"]))
+    points = fit_timing(votes(case))
     assert not fault(points, case["truth"]), points
 
 
 @pytest.mark.parametrize("name", ["no_beats", "no_measures"])
 def test_votes_that_crashed_the_older_system_give_a_line(name):
     case = next(c for c in golden("super_timing") if c["name"] == name)
-    passes = [(markers_from_events(sequence(r["events"]), case["types_first"]), r["audio_offset_ms"]) for r in case["runs"]]
-    (point,) = fit_timing(markers_from_passes(passes, case["song_ms"]))
-    assert 30 <= point.bpm <= 400
+    (point,) = fit_timing(votes(case))
+    assert 30 <= point.bpm <= 400 and point.meter == 4
 
 
 @pytest.mark.parametrize("case", golden("timing_fit"), ids=lambda c: c["name"])
@@ -99,7 +103,8 @@ def random_song(seed: int, jitter_ms: float, tempos: int) -> tuple[list[Marker],
         truth.append({"offset": time, "bpm": bpm, "meter": meter})
         for beat in range(beats + (part == tempos - 1)):
             if rng.random() >= 0.03:
-                kind = EventType.TIMING_POINT if beat == 0 else EventType.MEASURE if beat % meter == 0 else EventType.BEAT
+                downbeat = EventType.MEASURE if beat else EventType.TIMING_POINT
+                kind = EventType.BEAT if beat % meter else downbeat
                 markers.append(Marker(round((time + beat * 60000 / bpm + rng.normal(0, jitter_ms)) / 10) * 10, kind))
         time += beats * 60000 / bpm
     return markers, truth

@@ -26,7 +26,7 @@ def drums(beats_ms: list[float], seconds: float, seed: int = 0, offbeats: bool =
     out = 0.003 * rng.normal(size=int(seconds * RATE))
     sounds = [(t, "kick" if i % 2 == 0 else "snare") for i, t in enumerate(beats_ms)]
     if offbeats:
-        sounds += [((a + b) / 2, "hat") for a, b in zip(beats_ms[:-1], beats_ms[1:])]
+        sounds += [((a + b) / 2, "hat") for a, b in zip(beats_ms[:-1], beats_ms[1:], strict=True)]
     for time, kind in sounds:
         start = round(time * RATE / 1000)
         sound = hit(kind, rng)[: max(0, len(out) - start)]

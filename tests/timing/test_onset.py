@@ -12,8 +12,8 @@ def test_the_strength_of_a_click_peaks_within_3_ms_of_it(rate):
     samples = 0.01 * rng.normal(size=2 * rate)
     clicks = [400.0, 911.0, 1500.0]
     for time in clicks:
-        start = round(time * rate / 1000)
-        samples[start : start + rate // 50] += rng.normal(size=rate // 50) * np.exp(-np.arange(rate // 50) / (rate / 200))
+        start, length = round(time * rate / 1000), rate // 50
+        samples[start : start + length] += rng.normal(size=length) * np.exp(-np.arange(length) * 200 / rate)
     onsets = find_onsets(samples, rate)
     for time in clicks:
         near = int((time - onsets.first_ms) / onsets.period_ms)
