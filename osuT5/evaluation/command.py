@@ -92,7 +92,7 @@ def maps(
     )
     difficulties = tuple(float(d) for d in config["difficulties"])
     # a wrong option is told before a model is loaded
-    settings.request(songs[0].audio, out, difficulties[0], config["seed"])
+    settings.request(songs[0], out, difficulties[0], config["seed"])
     seeds = tuple(config["seed"] + n for n in range(config["seeds"]))
     tasks = [MapTask(song, difficulties, seeds) for song in songs]
     show = _teller(console, len(songs) * len(difficulties) * len(seeds), _map_line)

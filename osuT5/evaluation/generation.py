@@ -36,7 +36,7 @@ class Settings:
     precision: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def request(self, audio: Path, folder: Path, difficulty: float, seed: int) -> Request:
+    def request(self, song: EvaluationSong, folder: Path, difficulty: float, seed: int) -> Request:
         """Raises OptionErrors for options that generation does not know."""
         return build_request(
             {
@@ -45,7 +45,9 @@ class Settings:
                 "gamemode": self.gamemode,
                 "device": self.device,
                 "precision": self.precision,
-                "audio_path": str(audio),
+                "audio_path": str(song.audio),
+                "title": song.title,
+                "artist": song.artist,
                 "output_path": str(folder),
                 "difficulty": difficulty,
                 "seed": seed,
@@ -97,7 +99,7 @@ class Generator:
         if kept is not None:
             return kept, False
         shutil.rmtree(folder, ignore_errors=True)
-        request = self.settings.request(song.audio, folder, difficulty, seed)
+        request = self.settings.request(song, folder, difficulty, seed)
         if self._model is None:
             self._model = open_model(request, read_inputs(request), silent)
         made = self._generate(request, folder)

@@ -37,6 +37,7 @@ class MapScore:
     """What is measured on one map; ms on the game clock, shares 0..1.
 
     Attributes:
+        longest_gap_s: longest stretch of the song without an object, in seconds; its start and end count as objects.
         on_grid: share of object starts within 10 ms of the true quarters and thirds of beats.
         chance: that share for times scattered over the whole song.
         best_shift_ms, on_grid_shifted: the shift, within 60 ms, that brings most starts onto the grid, and that share.
@@ -46,6 +47,7 @@ class MapScore:
 
     objects: int
     objects_a_minute: float
+    longest_gap_s: float
     on_grid: float
     chance: float
     best_shift_ms: int
@@ -66,6 +68,7 @@ def measure_map(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> MapSco
     return MapScore(
         objects=len(beatmap.hit_objects),
         objects_a_minute=len(beatmap.hit_objects) / song.minutes,
+        longest_gap_s=longest_gap(beatmap, song.duration_ms) / 1000,
         on_grid=grid.share_on_grid(starts, song.timing),
         chance=grid.chance_level(song.timing, 0.0, song.duration_ms),
         best_shift_ms=shift,
@@ -74,6 +77,15 @@ def measure_map(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> MapSco
         rhythm=measure_rhythm(beatmap, song, seed),
         stars=stars(beatmap),
     )
+
+
+def longest_gap(beatmap: Beatmap, duration_ms: float) -> float:
+    """Milliseconds of the longest stretch of the song in which nothing begins or lasts."""
+    timing = beatmap.timing
+    longest, covered = 0.0, 0.0
+    for start, end in sorted((o.time, beatmap.end_time(o, timing)) for o in beatmap.hit_objects):
+        longest, covered = max(longest, start - covered), max(covered, end)
+    return max(longest, duration_ms - covered)
 
 
 def measure_rhythm(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> RhythmScore | None:

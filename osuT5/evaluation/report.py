@@ -59,6 +59,7 @@ MAP_COLUMNS: list[Column] = [
     ("stars", lambda r: f"{r['difficulty']:g}"),
     ("obtained", lambda r: _number(r["scores"]["stars"])),
     ("obj/min", lambda r: _number(r["scores"]["objects_a_minute"], 0)),
+    ("longest gap s", lambda r: _number(r["scores"]["longest_gap_s"], 1)),
     ("on grid", lambda r: _percent(r["scores"]["on_grid"])),
     ("chance", lambda r: _percent(r["scores"]["chance"])),
     ("at best shift", lambda r: f"{_percent(r['scores']['on_grid_shifted'])} ({r['scores']['best_shift_ms']:+d} ms)"),
@@ -79,6 +80,7 @@ TOTAL_FORMATS: dict[str, Callable[[Value], str]] = {
     ),
     "objects_a_minute": lambda v: _number(v, 0),
     "offset_median_ms": lambda v: _number(v, 1),
+    **dict.fromkeys(("longest_gap_s", "longest_gap_worst_s"), lambda v: _number(v, 1)),
     "seconds_a_minute": lambda v: _number(v, 1),
     **dict.fromkeys(("maps", "missing", "songs", "half_beat_slips"), str),
 }

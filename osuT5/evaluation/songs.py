@@ -40,6 +40,8 @@ class EvaluationSong:
     duration_ms: float
     timing: TimingLines
     charts: list[Chart] = field(default_factory=list)
+    title: str = ""
+    artist: str = ""
 
     @property
     def minutes(self) -> float:
@@ -73,4 +75,5 @@ def _song(entry: SongEntry) -> EvaluationSong:
     human = [m for m, made_up in zip(entry.beatmaps, entry.rhythm_only, strict=True) if not made_up]
     charts = [chart for chart in map(chart_of, human) if len(chart.starts)]
     audio, duration = Path(entry.audio_path), float(entry.meta["duration_ms"])
-    return EvaluationSong(audio.parent.name, audio, duration, entry.timing.timing, charts)
+    title, artist = str(entry.meta.get("title", "")), str(entry.meta.get("artist", ""))
+    return EvaluationSong(audio.parent.name, audio, duration, entry.timing.timing, charts, title, artist)

@@ -100,7 +100,7 @@ def _save(path: Path, picture: bytes) -> Path:
 def clock(time: float) -> str:
     """m:ss.t"""
     tenths = round(abs(time) / 100)
-    return f"{'-' if time < 0 else ''}{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+    return f"{'-' if time < 0 and tenths else ''}{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def _header(canvas: Canvas, beatmap: Beatmap, timing: TimingLines, whole: Span) -> None:

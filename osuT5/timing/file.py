@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike
 
-from osuT5.beatmap.types import Beatmap, TimingPoint
+from osuT5.beatmap import Beatmap, TimingPoint, read
 from osuT5.errors import InputError
 
 
@@ -20,8 +20,6 @@ def file_timing(path: str | PathLike[str]) -> list[TimingPoint]:
 
     Raises BeatmapError when it is no beatmap, InputError when it has no red line.
     """
-    from osuT5.beatmap import read
-
     points = timing_of(read(path))
     if not points:
         raise InputError(f"{path}: the map has no red timing line; give bpm and offset, or use timing=grid")

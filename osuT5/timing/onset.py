@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from osuT5.errors import InputError
+
 HOP_S = 0.0025
 WINDOW_S = 0.016
 LAG_FRAMES = 3  # the rise is taken over 7.5 ms, half a window
@@ -59,10 +61,10 @@ def find_onsets(samples: np.ndarray, sample_rate: int) -> Onsets:
 
     Args:
         samples: (n,) floats, any level.
-        sample_rate: Hz, at least 4000.
+        sample_rate: Hz; below 4000 it is an InputError.
     """
     if sample_rate < MIN_SAMPLE_RATE:
-        raise ValueError(f"sample rate {sample_rate} Hz is too low to time; at least {MIN_SAMPLE_RATE} Hz are needed")
+        raise InputError(f"a song of {sample_rate} Hz is too coarse to time; give at least {MIN_SAMPLE_RATE} Hz")
     energies = band_energies(samples, sample_rate)
     hop_ms = max(1, round(HOP_S * sample_rate)) * 1000.0 / sample_rate
     edges = np.asarray(BAND_EDGES_HZ[: energies.shape[1] + 1], dtype=float)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from osuT5.beatmap import Beatmap, Circle, TimingPoint, write
+from osuT5.beatmap import Beatmap, Circle, Spinner, TimingPoint, write
 from osuT5.errors import AudioError, RejectedMap
 from osuT5.evaluation import generation, measure_map, read_evaluation_songs
 from osuT5.evaluation.command import main
@@ -76,9 +76,19 @@ def test_a_shifted_map_scores_nothing_but_shows_its_shift(song):
     assert scores.timing.offset_ms == pytest.approx(30.0, abs=0.01)
 
 
+def test_the_longest_stretch_without_an_object_is_told(song):
+    beatmap = steady_map(1)
+    assert measure_map(beatmap, song).longest_gap_s < 2.5
+    beatmap.hit_objects = [o for o in beatmap.hit_objects if not 20_000 < o.time < 35_000]
+    assert measure_map(beatmap, song).longest_gap_s == pytest.approx(15.6)  # 19.7 to 35.3 s
+    beatmap.hit_objects = [Spinner(256, 192, 100, end=59_000)]
+    assert measure_map(beatmap, song).longest_gap_s == 1.0
+
+
 def test_an_empty_map_is_measured_too(song):
     scores = measure_map(Beatmap(timing_points=[TimingPoint(0, 400)]), song)
     assert scores.objects == 0
+    assert scores.longest_gap_s == SONG_MS / 1000
     assert scores.on_grid == 0.0
     assert scores.rhythm is None
     assert scores.stars is None
@@ -127,6 +137,7 @@ def test_every_song_is_mapped_at_every_rating_and_reported(tmp_path, asked):
     write_song(tmp_path / "songs", "carl__drum", charts=())
     assert run(tmp_path) == 0
     assert [(r.difficulty, r.seed, r.export_osz) for r in asked] == [(1, 1, False), (2, 1, False)] * 2
+    assert {(r.title, r.artist) for r in asked} == {("Bell", "Anna")}
     report = json.loads((tmp_path / "out" / "maps.json").read_text())
     assert len(report["rows"]) == 4
     total = report["summary"]["all"]

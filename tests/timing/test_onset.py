@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from osuT5.errors import InputError
 from osuT5.timing.onset import find_onsets
 
 
@@ -37,5 +38,5 @@ def test_loudness_of_the_file_does_not_matter():
 
 
 def test_a_rate_too_low_to_time_is_an_error():
-    with pytest.raises(ValueError, match="2000 Hz"):
+    with pytest.raises(InputError, match="2000 Hz"):
         find_onsets(np.zeros(100), 2000)
