@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import fmean
 
-from osuT5.beatmap import Beatmap, stars
+from osuT5.beatmap import Beatmap, GameMode, stars
 from osuT5.evaluation import baselines, grid
 from osuT5.evaluation.rhythm import nearest_in_density, onsets, score
 from osuT5.evaluation.songs import EvaluationSong
 from osuT5.evaluation.tempo import TimingScore, compare_timing
+
+STACKED_PX = 4.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class MapScore:
 
     Attributes:
         longest_gap_s: longest stretch of the song without an object, in seconds; its start and end count as objects.
+        stacked: osu! only: share of objects that begin where the one before began; 8 % on average and at most 15 % in
+            nine of ten human maps (250 of the training split). A map that has lost its way stays in one place.
         on_grid: share of object starts within 10 ms of the true quarters and thirds of beats.
         chance: that share for times scattered over the whole song.
         best_shift_ms, on_grid_shifted: the shift, within 60 ms, that brings most starts onto the grid, and that share.
@@ -48,6 +54,7 @@ class MapScore:
     objects: int
     objects_a_minute: float
     longest_gap_s: float
+    stacked: float | None
     on_grid: float
     chance: float
     best_shift_ms: int
@@ -69,6 +76,7 @@ def measure_map(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> MapSco
         objects=len(beatmap.hit_objects),
         objects_a_minute=len(beatmap.hit_objects) / song.minutes,
         longest_gap_s=longest_gap(beatmap, song.duration_ms) / 1000,
+        stacked=stacked_share(beatmap),
         on_grid=grid.share_on_grid(starts, song.timing),
         chance=grid.chance_level(song.timing, 0.0, song.duration_ms),
         best_shift_ms=shift,
@@ -86,6 +94,15 @@ def longest_gap(beatmap: Beatmap, duration_ms: float) -> float:
     for start, end in sorted((o.time, beatmap.end_time(o, timing)) for o in beatmap.hit_objects):
         longest, covered = max(longest, start - covered), max(covered, end)
     return max(longest, duration_ms - covered)
+
+
+def stacked_share(beatmap: Beatmap) -> float | None:
+    """Share of objects that begin within `STACKED_PX` of where the one before began; None outside osu!."""
+    if beatmap.mode != GameMode.STD or len(beatmap.hit_objects) < 2:
+        return None
+    objects = sorted(beatmap.hit_objects, key=lambda o: o.time)
+    pairs = zip(objects, objects[1:], strict=False)
+    return fmean(math.dist((a.x, a.y), (b.x, b.y)) <= STACKED_PX for a, b in pairs)
 
 
 def measure_rhythm(beatmap: Beatmap, song: EvaluationSong, seed: int = 0) -> RhythmScore | None:

@@ -60,6 +60,7 @@ MAP_COLUMNS: list[Column] = [
     ("obtained", lambda r: _number(r["scores"]["stars"])),
     ("obj/min", lambda r: _number(r["scores"]["objects_a_minute"], 0)),
     ("longest gap s", lambda r: _number(r["scores"]["longest_gap_s"], 1)),
+    ("stacked", lambda r: _percent(r["scores"]["stacked"])),
     ("on grid", lambda r: _percent(r["scores"]["on_grid"])),
     ("chance", lambda r: _percent(r["scores"]["chance"])),
     ("at best shift", lambda r: f"{_percent(r['scores']['on_grid_shifted'])} ({r['scores']['best_shift_ms']:+d} ms)"),
@@ -74,7 +75,7 @@ MAP_COLUMNS: list[Column] = [
 
 TOTAL_FORMATS: dict[str, Callable[[Value], str]] = {
     **dict.fromkeys(
-        "passed_at_once passed on_grid on_grid_worst on_grid_shifted chance beats_random beats_steady tempo_right "
+        "passed_at_once passed stacked on_grid on_grid_worst on_grid_shifted chance beats_random beats_steady tempo_right "
         "octave_right offset_within_10_ms".split(),
         _percent,
     ),

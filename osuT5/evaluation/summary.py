@@ -56,6 +56,7 @@ def _map_totals(rows: Sequence[Row]) -> dict[str, Value]:
         "objects_a_minute": _mean(s["objects_a_minute"] for s in measured),
         "longest_gap_s": _mean(s["longest_gap_s"] for s in measured),
         "longest_gap_worst_s": max((s["longest_gap_s"] for s in measured), default=None),
+        "stacked": _mean(s["stacked"] for s in measured),
         "on_grid": _mean(s["on_grid"] for s in measured),
         "on_grid_worst": min((s["on_grid"] for s in measured), default=None),
         "on_grid_shifted": _mean(s["on_grid_shifted"] for s in measured),

@@ -36,9 +36,10 @@ def work(config: dict[str, Any]) -> int:
     for path in result.paths:
         console.print(f"[bold green]{path}", soft_wrap=True, highlight=False)
     stats = result.stats
+    speed = stats["tokens"] / max(stats["decoder_seconds"], 1e-9)
     console.print(
         f"{len(result.beatmaps[0].hit_objects)} objects, seed {result.seed}, {stats['seconds']:.1f} s "
-        f"for {stats['song_seconds']:.0f} s of song ({stats['tokens'] / max(stats['decoder_seconds'], 1e-9):.0f} tokens/s)",
+        f"for {stats['song_seconds']:.0f} s of song ({speed:.0f} tokens/s)",
         highlight=False,
     )
     console.print("Disclose that this map was generated; the game's rules do not allow it to be ranked as it is.")

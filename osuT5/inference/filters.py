@@ -129,6 +129,18 @@ class OnGrid(Filter):
         return scores
 
 
+class EndPenalty(Filter):
+    """Makes it harder to end a window by its end mark: music goes on, so the map mostly does too."""
+
+    def __init__(self, vocabulary: Vocabulary, penalty: float):
+        self.ends = [vocabulary.eos_id, *vocabulary.context_eos.values()]
+        self.penalty = penalty
+
+    def apply(self, scores: Tensor) -> Tensor:
+        scores[:, self.ends] -= self.penalty
+        return scores
+
+
 class Temperature(Filter):
     """Divides the scores; 0 keeps only the best id."""
 

@@ -26,6 +26,7 @@ from osuT5.inference.resolve import Inputs, Settled, check_against_model, device
 from osuT5.inference.sampling import Sampling
 from osuT5.inference.song_loop import LoopStats, SongLoop, trim_range
 from osuT5.inference.templates import Task, choose_task
+from osuT5.inference.tick_weights import TickWeights, loudness_of
 from osuT5.inference.timing_stage import find_red_lines, timing_sequence
 from osuT5.model import Mapperatorinator, load_model
 from osuT5.timing import fit_timing
@@ -182,8 +183,11 @@ def write_map(
         ),
     )
     tell(Stage("timing", settled.timing))
-    timing = find_red_lines(settled, inputs.reference, song, loop, model, lambda text: tell(Notice(text)))
-    sampling.timing = timing or []
+    timing = find_red_lines(settled, inputs.reference, song, loop, lambda text: tell(Notice(text)))
+    if settled.grid_times and timing:
+        sampling.ticks = TickWeights(
+            timing, settled.difficulty, loudness_of(song), settled.grid_habit, settled.grid_hearing
+        )
     give_contexts(loop, inputs, settled, task, timing, length)
 
     wanted = [c for c in task.wanted if c not in loop.given]

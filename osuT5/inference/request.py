@@ -130,6 +130,11 @@ class Request:
     max_batch_size: int | None = option(int, "windows encoded at once", low=1, high=1024)
     # after the ids
     grid_times: bool | None = option(bool, "write events on ticks of the beat grid only")
+    end_penalty: float | None = option(float, "subtracted from the logits of ending a window early", low=0, high=100)
+    grid_habit: float | None = option(
+        float, "with grid_times: weight of how often human maps of that rating use a tick", low=0, high=10
+    )
+    grid_hearing: float | None = option(float, "with grid_times: weight of how the song sounds there", low=0, high=10)
     resnap_events: bool | None = option(bool, "move events onto the beat grid")
     snap_near_perfect_overlaps: bool | None = option(bool, "older clean-up; the new one needs no switch")
     generate_positions: bool | None = option(bool, "refine coordinates by diffusion")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from osuT5.beatmap import TimingPoint
 from osuT5.events import ContextType, EventType, Profile, Vocabulary
 from osuT5.inference.decoder import Draw, best, draw_with
 from osuT5.inference.filters import (
     ConditionalTemperature,
+    EndPenalty,
     Filter,
     Forbid,
     LookbackBias,
@@ -26,7 +26,7 @@ from osuT5.inference.filters import (
 from osuT5.inference.merging import WindowFrame
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import keyed_generator
-from osuT5.inference.tick_weights import grid_weights
+from osuT5.inference.tick_weights import TickWeights
 
 TAIKO, MANIA = 1, 3
 ON_GRID = (ContextType.KIAI, ContextType.MAP, ContextType.SV)
@@ -35,7 +35,7 @@ ON_GRID = (ContextType.KIAI, ContextType.MAP, ContextType.SV)
 class Sampling:
     """Filters and draws of one generation.
 
-    `timing` is set once the beats are known; with `grid_times` the later contexts then choose among its ticks only.
+    `ticks` is set once the beats are known, if `grid_times` is on: later contexts then choose among ticks only.
     The special temperatures act where they are meant: timing values in beats, columns in mania, colours in taiko.
     """
 
@@ -49,7 +49,7 @@ class Sampling:
             settled.mania_column_temperature if mode == MANIA else None,
             settled.taiko_hit_temperature if mode == TAIKO else None,
         )
-        self.timing: list[TimingPoint] = []
+        self.ticks: TickWeights | None = None
         self.forbidden = [vocabulary.pad_id, *unreachable_ids(vocabulary)]
 
     def filters(self, context: ContextType, frame: WindowFrame) -> Sequence[Filter]:
@@ -57,9 +57,11 @@ class Sampling:
         s = self.settled
         lookback_ms = frame.lookback_ms
         chain: list[Filter] = [Forbid(self.forbidden), MonotonicTime(self.vocabulary)]
-        if s.grid_times and self.timing and context in ON_GRID:
-            weights = grid_weights(self.timing, frame.start_ms, frame.length_ms, self.profile.max_time_step)
+        if self.ticks is not None and context in ON_GRID:
+            weights = self.ticks.window(frame.start_ms, frame.length_ms, self.profile.max_time_step)
             chain.append(OnGrid(self.vocabulary, torch.from_numpy(weights)))
+        if s.end_penalty and context is ContextType.MAP and frame.lookahead_ms > 0:
+            chain.append(EndPenalty(self.vocabulary, s.end_penalty))
         if s.timeshift_bias:
             chain.append(TimeShiftBias(self.vocabulary, s.timeshift_bias))
         if s.do_sample:

@@ -1,40 +1,97 @@
-"""Which time steps of a window lie on ticks of the beat grid, and how common their divisor is."""
+"""Which time steps of a window lie on ticks of the beat grid, and how likely a human map uses each of them.
+
+Two facts weigh the ticks: how often human osu! maps of that star rating have an onset on such a tick (counted over the
+training split, `OCCUPANCY`), and how strongly the song sounds there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from osuT5.audio import Song
 from osuT5.beatmap import TimingPoint
 from osuT5.events import TIME_STEP_MS
+from osuT5.timing import find_onsets, to_song
 
-# Log weight of ticks by divisor: the share of objects on the rarer divisors in human maps is small.
-DIVISOR_WEIGHTS = {4: 0.0, 3: -1.5, 6: -3.0, 8: -3.5}
+# Onsets (heads, repeats, ends) per tick in human osu! maps with one red line, by star rating (upper bound):
+# on beats, half beats, quarters, thirds.
+OCCUPANCY = {
+    2.0: (0.591, 0.096, 0.006, 0.001),
+    3.0: (0.697, 0.279, 0.011, 0.002),
+    4.0: (0.793, 0.622, 0.095, 0.010),
+    5.0: (0.844, 0.713, 0.199, 0.029),
+    6.5: (0.860, 0.771, 0.211, 0.011),
+    99.0: (0.857, 0.767, 0.354, 0.024),
+}
+TWELFTHS = {0: 0, 6: 1, 3: 2, 9: 2, 4: 3, 8: 3}  # place in the beat -> column of OCCUPANCY
 ROUNDING_MS = 1.0  # mappers' editors round ticks up or down
+SOUND_REACH_MS = 15.0
+QUIET = 0.1  # of the mean: below it quiet is quiet
+TYPICAL_STARS = 4.0
+
+Loudness = Callable[[np.ndarray], np.ndarray]
 
 
-def grid_weights(timing: Sequence[TimingPoint], window_start_ms: float, window_ms: float, max_step: int) -> np.ndarray:
-    """Log weights of the time steps 0..max_step of a window; -inf where no tick lies.
+def loudness_of(song: Song) -> Loudness:
+    """A function that says how strongly onsets sound near times on the game clock, relative to the song's mean."""
+    onsets = find_onsets(song.samples, song.sample_rate)
+    strength = onsets.strength
+    reach = max(1, round(SOUND_REACH_MS / onsets.period_ms))
+    padded = np.pad(strength, reach)
+    peaks = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+    mean = float(peaks.mean()) or 1.0
+
+    def at(times_ms: np.ndarray) -> np.ndarray:
+        index = np.round((to_song(times_ms) - onsets.first_ms) / onsets.period_ms).astype(int)
+        inside = (index >= 0) & (index < len(peaks))
+        return np.where(inside, peaks[index.clip(0, len(peaks) - 1)] / mean, 0.0)
+
+    return at
+
+
+class TickWeights:
+    """Log weights of the time steps of any window of a song.
 
     Args:
         timing: red lines, sorted; before the first one its grid goes on backwards.
-    Returns: shape (max_step + 1,), float32.
+        stars: asked-for star rating, None = typical.
+        habit, hearing: how much the two facts count; 0 leaves one out.
     """
-    weights = np.full(max_step + 1, -np.inf, dtype=np.float32)
-    window_end = window_start_ms + window_ms
-    for number, line in enumerate(timing):
-        begin = line.time if number else -np.inf
-        end = timing[number + 1].time if number + 1 < len(timing) else np.inf
-        low, high = max(begin, window_start_ms), min(end, window_end + TIME_STEP_MS)
-        if low >= high:
-            continue
-        for divisor, weight in DIVISOR_WEIGHTS.items():
-            tick = line.beat_length / divisor
-            numbers = np.arange(np.ceil((low - line.time) / tick - 1e-6), np.ceil((high - line.time) / tick - 1e-6))
-            times = line.time + numbers * tick - window_start_ms
+
+    def __init__(
+        self,
+        timing: Sequence[TimingPoint],
+        stars: float | None,
+        loudness: Loudness | None,
+        habit: float = 1.0,
+        hearing: float = 1.0,
+    ):
+        self.timing, self.loudness, self.hearing = list(timing), loudness, hearing
+        wanted = TYPICAL_STARS if stars is None else stars
+        row = next(row for limit, row in OCCUPANCY.items() if wanted <= limit)
+        self.habits = habit * np.log(np.array(row) / max(row))
+
+    def window(self, start_ms: float, length_ms: float, max_step: int) -> np.ndarray:
+        """Weights of the steps 0..max_step, -inf where no tick lies; shape (max_step + 1,), float32."""
+        weights = np.full(max_step + 1, -np.inf, dtype=np.float32)
+        for number, line in enumerate(self.timing):
+            begin = line.time if number else -np.inf
+            end = self.timing[number + 1].time if number + 1 < len(self.timing) else np.inf
+            low, high = max(begin, start_ms), min(end, start_ms + length_ms + TIME_STEP_MS)
+            if low >= high:
+                continue
+            part = line.beat_length / 12
+            numbers = np.arange(np.ceil((low - line.time) / part - 1e-6), np.ceil((high - line.time) / part - 1e-6))
+            columns = np.array([TWELFTHS.get(int(n) % 12, -1) for n in numbers], dtype=int)
+            times = line.time + numbers[columns >= 0] * part
+            value = self.habits[columns[columns >= 0]]
+            if self.loudness is not None and self.hearing:
+                value = value + self.hearing * np.log((QUIET + self.loudness(times)) / (QUIET + 1))
             for shift in (-ROUNDING_MS, 0.0, ROUNDING_MS):
-                steps = ((times + shift) / TIME_STEP_MS).astype(int)
-                steps = steps[(times + shift >= 0) & (steps <= max_step)]
-                weights[steps] = np.maximum(weights[steps], weight)
-    return weights
+                moved = times + shift - start_ms
+                steps = (moved / TIME_STEP_MS).astype(int)
+                fits = (moved >= 0) & (steps <= max_step)
+                np.maximum.at(weights, steps[fits], value[fits].astype(np.float32))
+        return weights

@@ -12,6 +12,7 @@ from osuT5.timing.find import Timing, find_timing
 from osuT5.timing.fit import fit_timing
 from osuT5.timing.grid import GridTiming, find_grid
 from osuT5.timing.markers import Marker, markers_from_events, markers_from_passes
+from osuT5.timing.onset import find_onsets
 
 __all__ = [
     "GAME_CLOCK_LEAD_MS",
@@ -23,6 +24,7 @@ __all__ = [
     "constant_timing",
     "file_timing",
     "find_grid",
+    "find_onsets",
     "find_timing",
     "fit_timing",
     "markers_from_events",

@@ -36,7 +36,7 @@ def test_any_path_arrives_as_it_was_typed(path):
 
 
 def test_paths_quoted_for_hydra_work_as_the_older_readme_shows_them():
-    path = r"C:\Users\USER\AppData\Local\osu!\Songs\1 Kenji Ninuma - DISCO PRINCE\Kenji Ninuma - DISCO PRINCE (peppy) [Normal].osu"
+    path = r"C:\Users\USER\AppData\Local\osu!\Songs\1 K N - DISCO PRINCE\K N - DISCO PRINCE (peppy) [Normal].osu"
     assert compose(f"beatmap_path='{path}'")["beatmap_path"] == path
     assert compose(f'beatmap_path="{path}"')["beatmap_path"] == path
 

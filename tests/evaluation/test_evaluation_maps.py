@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from osuT5.beatmap import Beatmap, Circle, Spinner, TimingPoint, write
+from osuT5.beatmap import Beatmap, Circle, GameMode, Spinner, TimingPoint, write
 from osuT5.errors import AudioError, RejectedMap
 from osuT5.evaluation import generation, measure_map, read_evaluation_songs
 from osuT5.evaluation.command import main
@@ -83,6 +83,16 @@ def test_the_longest_stretch_without_an_object_is_told(song):
     assert measure_map(beatmap, song).longest_gap_s == pytest.approx(15.6)  # 19.7 to 35.3 s
     beatmap.hit_objects = [Spinner(256, 192, 100, end=59_000)]
     assert measure_map(beatmap, song).longest_gap_s == 1.0
+
+
+def test_a_map_that_stays_in_one_place_is_told(song):
+    beatmap = steady_map(2)
+    assert measure_map(beatmap, song).stacked == 0.0
+    for item in beatmap.hit_objects[: len(beatmap.hit_objects) // 2]:
+        item.x, item.y = 100, 192
+    assert measure_map(beatmap, song).stacked == pytest.approx(0.5, abs=0.02)
+    beatmap.mode = GameMode.TAIKO
+    assert measure_map(beatmap, song).stacked is None
 
 
 def test_an_empty_map_is_measured_too(song):

@@ -135,3 +135,29 @@ def test_time_never_runs_backwards_after_accepting():
 def test_temperature_zero_keeps_the_best_id_only():
     scores = f.Temperature(0.0).apply(torch.tensor([[1.0, 3.0, 2.0]]))
     assert torch.isfinite(scores).tolist() == [[False, True, False]]
+
+
+def test_ticks_share_the_probability_that_times_had_together():
+    vocabulary = Vocabulary.from_profile(load_profile("mini"))
+    times = slice(vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT])
+    weights = torch.full((times.stop - times.start,), float("-inf"))
+    weights[10::20] = 0.0
+    scores = torch.randn(2, vocabulary.vocab_size_out, generator=torch.Generator().manual_seed(1))
+    before = scores.softmax(1)[:, times].sum(1)
+    after = f.OnGrid(vocabulary, weights).apply(scores).softmax(1)
+    torch.testing.assert_close(after[:, times].sum(1), before)
+    assert (after[:, times][:, weights.isinf()] == 0).all()
+
+
+def test_a_window_without_ticks_keeps_its_times():
+    vocabulary = Vocabulary.from_profile(load_profile("mini"))
+    count = vocabulary.event_end[EventType.TIME_SHIFT] - vocabulary.event_start[EventType.TIME_SHIFT]
+    scores = torch.randn(1, vocabulary.vocab_size_out)
+    torch.testing.assert_close(f.OnGrid(vocabulary, torch.full((count,), float("-inf"))).apply(scores.clone()), scores)
+
+
+def test_end_penalty_touches_end_marks_only():
+    vocabulary = Vocabulary.from_profile(load_profile("mini"))
+    scores = f.EndPenalty(vocabulary, 4.0).apply(torch.zeros(1, vocabulary.vocab_size_out))
+    assert sorted((scores[0] == -4).nonzero().flatten().tolist()) == sorted([2, *vocabulary.context_eos.values()])
+    assert scores.sum() == -4 * (1 + len(vocabulary.context_eos))
