@@ -75,8 +75,8 @@ MAP_COLUMNS: list[Column] = [
 
 TOTAL_FORMATS: dict[str, Callable[[Value], str]] = {
     **dict.fromkeys(
-        "passed_at_once passed stacked on_grid on_grid_worst on_grid_shifted chance beats_random beats_steady tempo_right "
-        "octave_right offset_within_10_ms".split(),
+        "passed_at_once passed stacked on_grid on_grid_worst on_grid_shifted chance beats_random beats_steady "
+        "tempo_right octave_right offset_within_10_ms".split(),
         _percent,
     ),
     "objects_a_minute": lambda v: _number(v, 0),
