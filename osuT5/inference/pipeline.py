@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,7 +201,7 @@ def write_map(
     if timing is None:
         timing = fit_timing(whole, profile.types_first)
     assembly = assemble(whole, timing, profile, map_settings(settled, inputs, song, profile))
-    for warning in assembly.warnings:
+    for warning in by_kind(assembly.warnings):
         tell(Notice(warning))
     beatmap = assembly.beatmap
     if settled.add_to_beatmap and inputs.reference is not None:
@@ -241,6 +242,14 @@ def save(inputs: Inputs, settled: Settled, beatmap: Beatmap, song: audio.Song) -
         return output.overwrite_reference(beatmap, Path(inputs.request.beatmap_path).expanduser())
     picture = background_file(inputs, song)
     return output.write_result([beatmap], inputs.output_folder, inputs.audio_path, picture, settled.export_osz)
+
+
+def by_kind(warnings: list[str]) -> list[str]:
+    """Warnings that differ in numbers only, once each with their count."""
+    kinds: dict[str, list[str]] = {}
+    for warning in warnings:
+        kinds.setdefault(re.sub(r"-?\d+(\.\d+)?", "#", warning), []).append(warning)
+    return [w[0] if len(w) == 1 else f"{w[0]} (and {len(w) - 1} more like it)" for w in kinds.values()]
 
 
 def repairs(findings: list[Finding]) -> list[str]:
