@@ -12,30 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from osuT5.events import ContextType, EventType, Profile, Vocabulary
+from osuT5.events import TYPE_CODE, ContextType, EventType, Profile, Vocabulary
+from osuT5.events.sequence import TIMED_EVENTS
 
 NEVER = float("-inf")
 
-# Types whose group has a time of its own; the id after one of them (types first) is a time.
-TIMED_TYPES = (
-    EventType.CIRCLE,
-    EventType.SPINNER,
-    EventType.SPINNER_END,
-    EventType.SLIDER_HEAD,
-    EventType.LAST_ANCHOR,
-    EventType.SLIDER_END,
-    EventType.BEAT,
-    EventType.MEASURE,
-    EventType.TIMING_POINT,
-    EventType.KIAI,
-    EventType.HOLD_NOTE,
-    EventType.HOLD_NOTE_END,
-    EventType.DRUMROLL,
-    EventType.DRUMROLL_END,
-    EventType.DENDEN,
-    EventType.DENDEN_END,
-    EventType.SCROLL_SPEED_CHANGE,
-)
 BEAT_TYPES = (EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT)
 COLUMN_TYPES = (EventType.CIRCLE, EventType.HOLD_NOTE, EventType.HOLD_NOTE_END)
 
@@ -210,7 +191,7 @@ class LookbackBias(Filter):
     def __init__(self, vocabulary: Vocabulary, lookback_ms: float):
         self.first = vocabulary.event_start[EventType.TIME_SHIFT]
         self.lookback = slice(self.first, self.first + int(lookback_ms / 10))
-        self.timed = id_table(vocabulary, ids_of(vocabulary, TIMED_TYPES))
+        self.timed = id_table(vocabulary, ids_of(vocabulary, sorted(TIMED_EVENTS, key=TYPE_CODE.get)))
         self.stops = [vocabulary.eos_id, *vocabulary.context_eos.values()]
 
     def begin(self, prompt: Tensor) -> None:
