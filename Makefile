@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A plain `pip install torch` brings several GB of CUDA libraries; TORCH names the release that is tested on the CPU.
 TORCH ?= torch
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test test-all lint bench clean
 
 setup: $(VENV)/installed
 
@@ -20,6 +20,9 @@ demo: setup
 	$(BIN)/python inference.py audio_path=demo/song.ogg output_path=output difficulty=4 seed=1
 
 test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: setup
