@@ -6,7 +6,6 @@ from itertools import islice
 import numpy as np
 import pytest
 from golden_samples import MMRS, mmrs_facts
-from osuT5.data.set_items import SetItems
 
 from osuT5.data.catalogue import (
     ClassTables,
@@ -21,6 +20,7 @@ from osuT5.data.catalogue import (
 from osuT5.data.mmrs import mmrs_sets, read_metadata
 from osuT5.data.recipes import SampleRecipe, recipe_for
 from osuT5.data.samples import SampleMaker
+from osuT5.data.set_items import SetItems
 from osuT5.data.sets import MapSet, SetCutter
 from osuT5.data.stream import StreamSettings, encoder_conditions, item_generator, stream
 from osuT5.data.web import web_facts
