@@ -11,7 +11,7 @@ from osuT5 import audio
 from osuT5.beatmap import Beatmap, TimingPoint, merge_range
 from osuT5.beatmap.verify import Finding, gate
 from osuT5.errors import RejectedMap
-from osuT5.events import ContextType, EventSequence, merge
+from osuT5.events import ContextType, EventSequence, encode_timing, merge
 from osuT5.events.prompt import PromptBuilder, negative_conditions
 from osuT5.inference import output
 from osuT5.inference.audio_facts import audio_facts, check_song
@@ -28,7 +28,7 @@ from osuT5.inference.sampling import Sampling
 from osuT5.inference.song_loop import LoopStats, SongLoop, trim_range
 from osuT5.inference.templates import Task, choose_task
 from osuT5.inference.tick_weights import TickWeights, loudness_of
-from osuT5.inference.timing_stage import find_red_lines, timing_sequence
+from osuT5.inference.timing_stage import find_red_lines
 from osuT5.model import Mapperatorinator, load_model
 from osuT5.timing import fit_timing
 
@@ -63,7 +63,7 @@ def generate(request: Request, on_progress: OnProgress | None = None, model: Map
         tell(Notice(notice))
     model = model or open_model(request, inputs, tell)
     settled = Settled(request, model.profile, inputs.reference)
-    check_against_model(settled, model.profile, inputs.model_source)
+    check_against_model(settled, model.profile)
     for notice in ignored_conditions(settled, model.profile, model.vocabulary):
         tell(Notice(notice))
     task = choose_task(model.profile, settled.contexts, settled.outputs, settled.gamemode)
@@ -105,9 +105,7 @@ def generate(request: Request, on_progress: OnProgress | None = None, model: Map
 
 def open_model(request: Request, inputs: Inputs, tell: OnProgress) -> Mapperatorinator:
     """Loads the model that a request names."""
-    device, notice = device_name(request.device or "auto")
-    if notice:
-        tell(Notice(notice))
+    device = device_name(request.device or "auto")
     tell(Stage("model", inputs.model_source))
     mode = request.gamemode
     if mode is None and inputs.reference is not None:
@@ -221,7 +219,7 @@ def give_contexts(
     profile = loop.profile
     given = set()
     if timing is not None and ContextType.TIMING in profile.output_contexts:
-        loop.sequences[ContextType.TIMING] = timing_sequence(timing, profile, song_length_ms)
+        loop.sequences[ContextType.TIMING] = encode_timing(timing, profile, song_length_ms)
         given.add(ContextType.TIMING)
     for context in task.template.outputs:
         if inputs.reference is None or context in given:

@@ -240,7 +240,7 @@ class Settled:
         )
 
 
-def check_against_model(settled: Settled, profile: Profile, source: str) -> None:
+def check_against_model(settled: Settled, profile: Profile) -> None:
     """Raises InputError naming every option that the chosen model cannot serve."""
     problems = []
     if settled.gamemode not in profile.gamemodes:
@@ -255,17 +255,17 @@ def check_against_model(settled: Settled, profile: Profile, source: str) -> None
         raise OptionErrors(problems)
 
 
-def device_name(wanted: str) -> tuple[str, str | None]:
-    """The torch device to use, and a notice when it is not the one that was asked for."""
+def device_name(wanted: str) -> str:
+    """The torch device to use. Raises InputError when the one that was asked for cannot be."""
     import torch
 
     if wanted == "auto":
         if torch.cuda.is_available():
-            return "cuda", None
-        return ("mps", None) if torch.backends.mps.is_available() else ("cpu", None)
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(wanted)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise InputError(f"device={wanted!r} cannot be used: {str(error).splitlines()[0]}; try device=auto") from error
-    return str(device), None
+    return str(device)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from osuT5.audio import Song
 from osuT5.beatmap import Beatmap, TimingPoint
 from osuT5.errors import InputError
-from osuT5.events import ContextType, EventSequence, Profile, Vocabulary, encode_timing
+from osuT5.events import ContextType
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import SongLoop, beats_only
 from osuT5.timing import constant_timing, find_timing, fit_timing, timing_of
@@ -46,10 +46,3 @@ def find_red_lines(
             return found
         notice("the model wrote no beats: timing is taken from the signal instead")
     return find_timing(song, provider="grid").points
-
-
-def timing_sequence(
-    points: list[TimingPoint], profile: Profile, song_length_ms: float, vocabulary: Vocabulary | None = None
-) -> EventSequence:
-    """The beats of red lines up to the end of the song, as the model reads them."""
-    return encode_timing(points, profile, song_length_ms)

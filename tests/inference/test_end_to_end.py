@@ -13,7 +13,7 @@ from golden_inference import FOLDER, load_json, tiny_profile
 
 from osuT5 import audio
 from osuT5.beatmap import TimingPoint, read
-from osuT5.events import ContextType, EventType
+from osuT5.events import ContextType, EventType, encode_timing
 from osuT5.events.prompt import PromptBuilder, negative_conditions
 from osuT5.inference import filters as f
 from osuT5.inference.contexts import given_sequence, template_inputs
@@ -24,7 +24,6 @@ from osuT5.inference.request import build_request
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import SongLoop
 from osuT5.inference.templates import choose_task
-from osuT5.inference.timing_stage import timing_sequence
 from osuT5.model import load_model
 
 CASES = load_json("end_to_end.json.gz")
@@ -142,7 +141,7 @@ def loop_for(case, model, song, task, settled, reference, draw, timing):
     )
     given = set()
     if timing is not None and ContextType.TIMING in profile.output_contexts:
-        loop.sequences[ContextType.TIMING] = timing_sequence(timing, profile, length)
+        loop.sequences[ContextType.TIMING] = encode_timing(timing, profile, length)
         given.add(ContextType.TIMING)
     for context in task.template.outputs:
         if reference is None or context in given:

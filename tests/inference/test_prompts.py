@@ -5,11 +5,19 @@ from golden_inference import FOLDER, load_json
 
 from osuT5.beatmap import read
 from osuT5.errors import InputError, MapperatorinatorError
-from osuT5.events import Conditions, ContextType, Event, EventSequence, EventType, Vocabulary, load_profile
+from osuT5.events import (
+    Conditions,
+    ContextType,
+    Event,
+    EventSequence,
+    EventType,
+    Vocabulary,
+    encode_timing,
+    load_profile,
+)
 from osuT5.events.prompt import PromptBuilder, negative_conditions
 from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.templates import choose_task
-from osuT5.inference.timing_stage import timing_sequence
 
 RECORDED = load_json("prompts.json.gz")
 
@@ -63,7 +71,7 @@ def build_case(case):
             sequences[context] = given_sequence(reference, context, profile, length)
     if supplied:
         lines = [p for p in read(FOLDER / supplied).timing_points if p.uninherited]
-        sequences[ContextType.TIMING] = timing_sequence(lines, profile, length)
+        sequences[ContextType.TIMING] = encode_timing(lines, profile, length)
     return task, builder, sequences
 
 
