@@ -43,6 +43,8 @@ def run(
         if show == "help":
             print(help_text(tree, name, about))
             return 0
+        if show == "multirun":
+            return run_many(work, tree, name, overrides, texts)
         config = compose(tree, name, overrides, texts)
         if show == "cfg":
             from omegaconf import OmegaConf
@@ -59,7 +61,7 @@ def run(
 
 
 def split_arguments(arguments: Sequence[str], default: str) -> tuple[str, list[str], str]:
-    """(configuration name, overrides, "" | "help" | "cfg")."""
+    """(configuration name, overrides, "" | "help" | "cfg" | "multirun")."""
     name, overrides, show = default, [], ""
     rest = list(arguments)
     while rest:
@@ -76,6 +78,8 @@ def split_arguments(arguments: Sequence[str], default: str) -> tuple[str, list[s
             if rest and rest[0] in ("job", "all"):
                 rest.pop(0)
             show = "cfg"
+        elif argument in ("-m", "--multirun"):
+            show = "multirun"
         elif argument.startswith("-") and "=" not in argument:
             raise InputError(f"unknown flag {argument}; options are written key=value, see --help")
         else:
@@ -111,7 +115,6 @@ def compose(tree: str, name: str, overrides: Sequence[str], texts: Sequence[str]
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -119,25 +122,71 @@ def compose(tree: str, name: str, overrides: Sequence[str], texts: Sequence[str]
     GlobalHydra.instance().clear()
     name = resolve_name(tree, name)
     with initialize_config_dir(str(CONFIGS / tree), version_base="1.3"):
-        bare = OmegaConf.to_container(hydra_compose(name, overrides=[]), resolve=False)
-        known = flat_keys(bare)
-        parser = OverridesParser.create()
-        problems, ready = [], []
-        for text in overrides:
-            try:
-                override = complete(text, known, texts)
-                parser.parse_override(override)
-                ready.append(override)
-            except InputError as error:
-                problems.append(str(error))
-            except HydraException:
-                problems.append(f"{text!r} cannot be read; put the value in quotes: key=\"'value'\"")
-        if problems:
-            raise OptionErrors(problems)
+        ready = complete_all(overrides, flat_keys(OmegaConf.to_container(hydra_compose(name), resolve=False)), texts)
         try:
             return OmegaConf.to_container(hydra_compose(name, overrides=ready), resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             raise InputError(str(error).splitlines()[0]) from error
+
+
+def complete_all(overrides: Sequence[str], known: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """Overrides as Hydra takes them. Raises OptionErrors naming all that are wrong."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    problems, ready = [], []
+    for text in overrides:
+        try:
+            override = complete(text, known, texts)
+            parser.parse_override(override)
+            ready.append(override)
+        except InputError as error:
+            problems.append(str(error))
+        except HydraException:
+            problems.append(f"{text!r} cannot be read; put the value in quotes: key=\"'value'\"")
+    if problems:
+        raise OptionErrors(problems)
+    return ready
+
+
+def run_many(
+    work: Callable[[dict[str, Any]], int | None], tree: str, name: str, overrides: Sequence[str], texts: Sequence[str]
+) -> int:
+    """Several jobs, one for each combination of `key=a,b,c`, by Hydra's launchers: here, or on a cluster.
+
+    Free text is not split at commas; `output_dir='runs/${hydra:job.num}'` gives every job a folder of its own.
+
+    Returns:
+        The largest exit code of the jobs that ran in this process.
+    """
+    import hydra
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    name = resolve_name(tree, name)
+    with initialize_config_dir(str(CONFIGS / tree), version_base="1.3"):
+        known = flat_keys(OmegaConf.to_container(hydra_compose(name), resolve=False))
+    ready = complete_all(overrides, known, texts)
+    codes = [0]
+
+    def job(config: Any) -> None:
+        try:
+            codes.append(work(OmegaConf.to_container(config, resolve=True)) or 0)
+        except MapperatorinatorError as error:  # the other jobs go on
+            print(f"error: {error}", file=sys.stderr)
+            codes.append(error.exit_code)
+
+    arguments = sys.argv
+    sys.argv = [arguments[0], "--multirun", *ready]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONFIGS / tree), config_name=name)(job)()
+    finally:
+        sys.argv = arguments
+    return max(codes)
 
 
 def flat_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -171,7 +220,9 @@ def complete(text: str, known: Sequence[str], texts: Sequence[str]) -> str:
         key = within[0] if within else key
     if value is not None and key.split(".")[-1] in texts and value not in ("", "null") and not QUOTED.match(value):
         value = quote(value)
-    return f"{match['prefix']}{key}" + ("" if value is None else f"={value}")
+    # a mapping is merged into the one that is there, new names included, which Hydra wants to be told
+    prefix = match["prefix"] or ("++" if value is not None and value.startswith("{") else "")
+    return f"{prefix}{key}" + ("" if value is None else f"={value}")
 
 
 def quote(text: str) -> str:

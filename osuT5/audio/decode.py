@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from osuT5.errors import AudioError
 MAX_DURATION_S = 2 * 60 * 60
 MAX_CHANNELS = 32
 SAMPLE_RATES_HZ = (1000, 768000)
+IN_MEMORY = "(in memory)"  # stands for the name of a file of which only the bytes are known
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,15 @@ _FORMATS_BY_SUBTYPE = {"MPEG_LAYER_III": "mp3", "VORBIS": "vorbis", "OPUS": "opu
 
 
 @contextmanager
-def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
-    """Open a file for reading block by block.
+def open_audio(source: str | os.PathLike[str] | bytes) -> Iterator[AudioStream]:
+    """Open a file, or the bytes of one, for reading block by block.
 
     Raises:
         AudioError: the file is missing, a folder, empty, unreadable, no audio, has no samples, is longer than two
             hours, or its rate or number of channels makes no sense.
     """
-    path = Path(path)
-    with _open_file(path) as file:
+    path = Path(IN_MEMORY if isinstance(source, bytes) else source)
+    with _temporary_file(source) if isinstance(source, bytes) else _open_file(path) as file:
         layout, sound = _open_soundfile(path, file)
         if sound is not None:
             with sound:
@@ -98,6 +100,16 @@ def decode(path: str | os.PathLike[str]) -> RawAudio:
     with open_audio(path) as stream:
         samples = np.concatenate(list(stream.blocks()))
         return RawAudio(samples, stream.sample_width, stream.sample_rate, stream.format)
+
+
+def _temporary_file(data: bytes) -> BinaryIO:
+    """The bytes as a file on disk without a name: the search for MPEG frames maps it into memory."""
+    if not data:
+        raise AudioError(f"audio file {IN_MEMORY} is empty (0 bytes); fetch it again")
+    file = tempfile.TemporaryFile()
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def _open_file(path: Path) -> BinaryIO:

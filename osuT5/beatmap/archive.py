@@ -88,8 +88,8 @@ def _checked_entries(archive: zipfile.ZipFile, label: str) -> dict[str, zipfile.
     entries: dict[str, zipfile.ZipInfo] = {}
     taken: dict[str, str] = {}
     for info in infos:
-        name = _entry_name(info)
-        problem = entry_name_problem(name.rstrip("/") if len(name) > 1 else name) or _entry_problem(info, name)
+        name = entry_name(info)
+        problem = entry_name_problem(name.rstrip("/") if len(name) > 1 else name) or entry_problem(info, name)
         key = unicodedata.normalize("NFC", name).casefold()
         if problem is None and key in taken:
             problem = f"has the same name as {taken[key]!r} where case does not count"
@@ -101,7 +101,8 @@ def _checked_entries(archive: zipfile.ZipFile, label: str) -> dict[str, zipfile.
     return entries
 
 
-def _entry_name(info: zipfile.ZipInfo) -> str:
+def entry_name(info: zipfile.ZipInfo) -> str:
+    """The name of an entry, `/` between folders."""
     # the name as stored: ZipInfo.filename ends at a NUL and has this system's separators replaced
     name = info.orig_filename
     if not info.flag_bits & _UTF8_FLAG:
@@ -112,7 +113,8 @@ def _entry_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _entry_problem(info: zipfile.ZipInfo, name: str) -> str | None:
+def entry_problem(info: zipfile.ZipInfo, name: str) -> str | None:
+    """Why an entry must not be unpacked, whatever it is called; None if it may."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a special file"

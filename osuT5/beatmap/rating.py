@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import rosu_pp_py
 
@@ -20,11 +22,25 @@ def stars(beatmap: Beatmap, clock_rate: float = 1.0) -> float | None:
         raise ValueError(f"clock rate {clock_rate} is outside 0.01..100")
     if not beatmap.hit_objects:
         return None
+    rated = rate(write(beatmap), (clock_rate,))
+    return None if rated is None else rated.stars[0]
+
+
+class Rated(NamedTuple):
+    """Star ratings at the clock rates asked for, and the greatest combo."""
+
+    stars: tuple[float, ...]
+    max_combo: int
+
+
+def rate(text: str, clock_rates: Sequence[float]) -> Rated | None:
+    """The text of a .osu file with objects, rated at several playing speeds; None as `stars`."""
     try:
-        rated = rosu_pp_py.Beatmap(content=write(beatmap))
+        rated = rosu_pp_py.Beatmap(content=text)
         if rated.is_suspicious():
             return None
-        value = rosu_pp_py.Difficulty(clock_rate=clock_rate).calculate(rated).stars
+        found = [rosu_pp_py.Difficulty(clock_rate=clock_rate).calculate(rated) for clock_rate in clock_rates]
     except rosu_pp_py.ParseError:
         return None
-    return value if math.isfinite(value) else None
+    values = tuple(attributes.stars for attributes in found)
+    return Rated(values, found[0].max_combo) if all(map(math.isfinite, values)) else None

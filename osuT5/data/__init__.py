@@ -28,11 +28,13 @@ _HOME = {
     "SampleRecipe": "recipes",
     "recipe_for": "recipes",
     "SampleMaker": "samples",
-    "SetItems": "set_items",
+    "SetSource": "set_source",
     "SetCutter": "sets",
+    "open_shards": "shards",
     "render_audio": "synthesise",
     "prepare": "unpack",
     "web_set": "web",
+    "web_sets": "web_archives",
 }
 __all__ = sorted(_HOME)
 

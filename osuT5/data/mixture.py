@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
@@ -19,10 +20,12 @@ from scipy.signal import lfilter
 from osuT5 import audio
 from osuT5.beatmap import Beatmap, GameMode, Slider, stars
 from osuT5.data.corpora import MapEntry, SongEntry
-from osuT5.data.samples import prepare_map
-from osuT5.data.stream import Item
+from osuT5.data.keyed import MapDraws, Purpose, generator
+from osuT5.data.samples import IGNORED, MapSource, SampleMaker, prepare_map
+from osuT5.data.source import Window
 from osuT5.data.synthesise import render_audio
-from osuT5.events import ContextType, EventSequence, EventType, Profile, Vocabulary, conditions_of, encode
+from osuT5.data.windows import FrameGrid, window_sound
+from osuT5.events import ContextType, EventSequence, EventType, conditions_of, encode
 from osuT5.timing import timing_of
 
 STD, TAIKO, CATCH, MANIA = GameMode
@@ -34,6 +37,7 @@ CHART_TYPES = (
     EventType.HOLD_NOTE,
     EventType.HOLD_NOTE_END,
 )
+Item = tuple[MapSource, np.ndarray]  # a map ready to be cut, and its sound
 TIMING_TYPES = (EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT)
 
 
@@ -56,17 +60,18 @@ class MixtureSettings:
 
 
 class Mixture:
-    """The item factory of the embedded model: (number, generator) -> Item."""
+    """The source of the embedded model: every unit is an item drawn by the shares."""
 
     def __init__(
         self,
         maps: Sequence[MapEntry],
         songs: Sequence[SongEntry],
-        profile: Profile,
-        vocabulary: Vocabulary,
+        maker: SampleMaker,
         settings: MixtureSettings,
+        seed: int = 42,
     ):
-        self.profile, self.vocabulary, self.settings = profile, vocabulary, settings
+        self.maker, self.settings, self.seed = maker, settings, seed
+        self.profile, self.vocabulary = maker.profile, maker.vocabulary
         maps = [m for m in maps if m.stars and timing_of(m.beatmap)]
         self.maps = {mode: [m for m in maps if m.mode == mode] for mode in settings.mode_shares}
         self.siblings: dict[str, list[Beatmap]] = {}
@@ -87,7 +92,33 @@ class Mixture:
             table[[vocabulary.context_sos[context], vocabulary.context_eos[context]]] = True
         return table
 
-    def __call__(self, number: int, rng: np.random.Generator) -> Item | None:
+    def __len__(self) -> int:
+        """Items that are called an epoch: as many as there are maps and songs."""
+        return sum(map(len, self.maps.values())) + len(self.songs)
+
+    def windows(self, epoch: int, unit: int) -> list[Window]:
+        item = self._draw(generator(self.seed, epoch, Purpose.ITEM, unit))
+        if item is None:
+            return []
+        source, samples = item
+        grid = FrameGrid.of(len(samples), self.profile.hop_length, self.profile.sample_rate)
+        made = self.maker.samples(source, grid, MapDraws(self.seed, epoch, unit))
+        hop, length = self.profile.hop_length, self.profile.window_samples
+        return [
+            Window(window_sound(samples, sample.start_frame, hop, length), sample)
+            for sample in made
+            if np.any(sample.labels != IGNORED)
+        ]
+
+    def scheme(self) -> dict[str, Any]:
+        return {
+            "source": "corpora",
+            "maps": {int(mode): len(maps) for mode, maps in self.maps.items()},
+            "songs": len(self.songs),
+            "mixture": asdict(self.settings),
+        }
+
+    def _draw(self, rng: np.random.Generator) -> Item | None:
         if self.songs and rng.random() < self.settings.song_share:
             return self._song(rng)
         modes = [m for m in self.settings.mode_shares if self.maps[m]]
@@ -163,7 +194,7 @@ class Mixture:
         longest = int(self.settings.longest_ms * self.profile.sample_rate / 1000)
         if len(samples) > 2 * longest:  # keep the pool mixed: the windows of a part only
             source.part = part_of(len(samples), longest, self.profile.hop_length, rng)
-        return Item(source, samples)
+        return source, samples
 
 
 def part_of(n_samples: int, longest: int, hop: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from osuT5 import audio
 from osuT5.data.catalogue import MapFacts, sets_of
@@ -84,17 +87,34 @@ def mmrs_sets(
     resampler: str = "published",
     normalize: bool = True,
 ) -> list[MapSet]:
-    """The sets of these maps, with their sound, which is that of a set's first map; files are read when asked for."""
+    """The sets of these maps, with their sound, which is that of a set's first map; files are read when asked for.
+
+    Raises InputError: there is no folder of sets.
+    """
+    data = Path(root) / "data"
+    if not data.is_dir():
+        raise InputError(f"{data} is no folder: the sets of an MMRS data set lie there; check the path")
 
     def make(facts: list[MapFacts]) -> MapSet:
-        folder = Path(root) / "data" / facts[0].folder
-
-        def sound(speed: float):
-            return audio.load(
-                folder / facts[0].audio_file,
-                sample_rate=sample_rate, resampler=resampler, normalize=normalize, speed=speed,
-            ).samples  # fmt: skip
-
+        folder = data / facts[0].folder
+        sound = FileSound(folder / facts[0].audio_file, sample_rate, resampler, normalize)
         return MapSet(facts, [folder / m.file for m in facts], sound)
 
     return [make(facts) for facts in sets_of(maps)]
+
+
+@dataclass(frozen=True)
+class FileSound:
+    """The sound of a set, decoded from its file whenever it is asked for."""
+
+    path: Path
+    sample_rate: int
+    resampler: str
+    normalize: bool
+
+    def __call__(self, speed: float) -> np.ndarray:
+        """Mono float32 samples. Raises AudioError."""
+        with audio.open_audio(self.path) as stream:
+            return audio.resample_for_model(
+                stream, sample_rate=self.sample_rate, resampler=self.resampler, normalize=self.normalize, speed=speed
+            )

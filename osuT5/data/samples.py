@@ -15,6 +15,7 @@ import numpy as np
 from osuT5.data.budget import fit_centred, fit_from_start
 from osuT5.data.compiled import CompiledContext, compile_context
 from osuT5.data.corruption import corrupt
+from osuT5.data.keyed import MapDraws
 from osuT5.data.recipes import SampleRecipe
 from osuT5.data.windows import OFFSET_LIMIT, FrameGrid, TrainingWindow, slice_bounds, training_windows
 from osuT5.errors import InputError
@@ -120,8 +121,23 @@ def prepare_map(
     )
 
 
+OWN = ("out", -1)  # stands for the conditions of the map itself
 # (role, number among the contexts of that role, event) -> the last value of this epoch's windows
 Carried = dict[tuple[str, int, EventType], int]
+# (role and number, names of the conditions that were dropped) -> ids of the conditions
+Prefixes = dict[tuple[tuple[str, int], tuple[str, ...]], list[int]]
+
+
+@dataclass
+class _Cutting:
+    """What goes from one window of a map to the next. `firsts_*`: see `FrameGrid.first_events`."""
+
+    source: MapSource
+    grid: FrameGrid
+    firsts_out: list[np.ndarray]
+    firsts_in: list[np.ndarray]
+    carried: Carried = field(default_factory=dict)
+    prefixes: Prefixes = field(default_factory=dict)
 
 
 @dataclass
@@ -143,76 +159,80 @@ class SampleMaker:
             grid.n_frames, frames, offset=offset, lookback=lookback, lookahead=self.recipe.lookahead
         )
 
-    def samples(
-        self, source: MapSource, grid: FrameGrid, rng: np.random.Generator, offset: int | None = None
-    ) -> list[Sample]:
+    def samples(self, source: MapSource, grid: FrameGrid, draws: MapDraws, offset: int | None = None) -> list[Sample]:
         """All samples of one map in one epoch, in time order.
 
+        Args:
+            draws: of this map and epoch; every window has draws of its own.
         Raises:
             InputError: conditions and marks alone do not fit the decoder.
         """
-        carried: Carried = {}
-        firsts_out = [grid.first_events(events.times) for _, events in source.outputs]
-        firsts_in = [grid.first_events(part.events.times) for part in source.inputs]
+        rng = draws.map()
+        cutting = _Cutting(
+            source,
+            grid,
+            [grid.first_events(events.times) for _, events in source.outputs],
+            [grid.first_events(part.events.times) for part in source.inputs],
+        )
         encoder = self._drop_classes(source.encoder, rng)
         made = []
-        for window in self.windows(grid, rng, offset):
+        for number, window in enumerate(self.windows(grid, rng, offset)):
             if source.part is not None and not source.part[0] <= window.start < source.part[1]:
                 continue
-            sample = self._assemble(source, grid, window, firsts_out, firsts_in, carried, rng)
+            sample = self._assemble(cutting, window, draws.window(number))
             if self.recipe.empty or not sample.is_empty:
                 position = (window.start / grid.n_frames, window.end / grid.n_frames)
                 made.append(replace(sample, song_position=position, encoder=encoder))
         return made
 
-    def _assemble(
-        self,
-        source: MapSource,
-        grid: FrameGrid,
-        window: TrainingWindow,
-        firsts_out: list[np.ndarray],
-        firsts_in: list[np.ndarray],
-        carried: Carried,
-        rng: np.random.Generator,
-    ) -> Sample:
-        start_ms = grid.time_ms(window.start)
+    def _assemble(self, cutting: _Cutting, window: TrainingWindow, rng: np.random.Generator) -> Sample:
+        source, carried = cutting.source, cutting.carried
+        start_ms = cutting.grid.time_ms(window.start)
         inputs = []
-        for number, (part, first) in enumerate(zip(source.inputs, firsts_in, strict=True)):
+        for number, (part, first) in enumerate(zip(source.inputs, cutting.firsts_in, strict=True)):
             a, b = slice_bounds(first, window.start, window.end)
             state = self._state(("in", number), part.context, part.events, (a, b), start_ms, carried)
             prefix: list[int] = []
             length = None
             if part.conditions is not None:
-                prefix = class_prefix(self._drop(part.conditions, rng), self.profile, self.vocabulary)
+                prefix = self._prefix(("in", number), part.conditions, cutting.prefixes, rng)
                 length = part.conditions.song_length_ms
             if state or length is not None:
-                prefix += state_ids(self.profile, self.vocabulary, state, start_ms, length)
+                prefix = prefix + state_ids(self.profile, self.vocabulary, state, start_ms, length)
             ids = part.events.window_ids(a, b, start_ms, self.vocabulary)
             inputs.append(PromptContext(part.context, ids, prefix, part.marked))
 
         state = {}
         outputs, offsets = [], []
-        for number, ((context, events), first) in enumerate(zip(source.outputs, firsts_out, strict=True)):
+        for number, ((context, events), first) in enumerate(zip(source.outputs, cutting.firsts_out, strict=True)):
             a, b = slice_bounds(first, window.start, window.label_end)
             state.update(self._state(("out", number), context, events, (a, b), start_ms, carried))
             offsets.append(int(first[window.label_start]) - a)
             outputs.append(PromptContext(context, events.window_ids(a, b, start_ms, self.vocabulary)))
-        prefix = class_prefix(self._drop(source.conditions, rng), self.profile, self.vocabulary)
-        prefix += state_ids(self.profile, self.vocabulary, state, start_ms, source.conditions.song_length_ms)
-        previous = self._previous(source, firsts_out, window, start_ms)
+        prefix = self._prefix(OWN, source.conditions, cutting.prefixes, rng)
+        prefix = prefix + state_ids(self.profile, self.vocabulary, state, start_ms, source.conditions.song_length_ms)
+        previous = self._previous(cutting, window, start_ms)
         return self._finish(source, window, inputs, prefix, previous, outputs, offsets, rng)
 
-    def _previous(
-        self, source: MapSource, firsts_out: list[np.ndarray], window: TrainingWindow, start_ms: float
-    ) -> np.ndarray:
+    def _prefix(
+        self, key: tuple[str, int], conditions: Conditions, known: Prefixes, rng: np.random.Generator
+    ) -> list[int]:
+        """Ids of the conditions, some of them dropped; not to be changed."""
+        dropped = tuple(name for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p)
+        if (key, dropped) not in known:
+            said = replace(conditions, **{name: DROPPED.get(name) for name in dropped}) if dropped else conditions
+            known[key, dropped] = class_prefix(said, self.profile, self.vocabulary)
+        return known[key, dropped]
+
+    def _previous(self, cutting: _Cutting, window: TrainingWindow, start_ms: float) -> list[int]:
         """Ids of the window before, of the first output context."""
         if not self.recipe.pre_tokens:
-            return np.zeros(0, dtype=np.int64)
-        _, events = source.outputs[0]
+            return []
+        _, events = cutting.source.outputs[0]
         begin = max(window.start - (self.profile.src_seq_len - 1), 0)
-        a, b = slice_bounds(firsts_out[0], begin, window.start)
+        a, b = slice_bounds(cutting.firsts_out[0], begin, window.start)
         if window.start == 0 and self.recipe.first_pre_window == "all":
-            b = int(firsts_out[0][-1])
+            b = int(cutting.firsts_out[0][-1])
         ids = events.window_ids(a, b, start_ms, self.vocabulary)
         limit = self.recipe.max_pre_tokens
         return ids[-limit:] if limit > 0 else ids
@@ -239,14 +259,10 @@ class SampleMaker:
                     state[kind] = events.state_before(rows, start_ms, default)
                 continue
             state[kind] = carried.get((*key, kind), default)
-            inside = [value for index, value in rows if bounds[0] <= index < bounds[1]]
-            if inside:
-                carried[(*key, kind)] = int(inside[-1])
+            last = int(np.searchsorted(rows[:, 0], bounds[1])) - 1
+            if last >= 0 and rows[last, 0] >= bounds[0]:
+                carried[(*key, kind)] = int(rows[last, 1])
         return state
-
-    def _drop(self, conditions: Conditions, rng: np.random.Generator) -> Conditions:
-        dropped = {name: DROPPED.get(name) for name, p in self.recipe.dropout.items() if p > 0 and rng.random() < p}
-        return replace(conditions, **dropped) if dropped else conditions
 
     def _drop_classes(self, encoder: EncoderConditions | None, rng: np.random.Generator) -> EncoderConditions | None:
         """Style and mapper become unknown with the probabilities of their conditions, drawn once a map."""
@@ -265,23 +281,25 @@ class SampleMaker:
         window: TrainingWindow,
         inputs: list[PromptContext],
         prefix: list[int],
-        previous: np.ndarray,
+        previous: list[int],
         outputs: list[PromptContext],
         offsets: list[int],
         rng: np.random.Generator,
     ) -> Sample:
         """Fits the parts into the decoder, lays them out, labels and corrupts them."""
         total = self.profile.tgt_seq_len
-        fixed = len(lay_out(self.vocabulary, _take(inputs, 0), prefix, _take(outputs, 0), close_last=True).ids)
-        if fixed > total:
-            raise InputError(f"conditions and marks take {fixed} ids, but tgt_seq_len is {total}: raise it")
         lengths = [len(p.ids) for p in outputs]
         wanted, given = sum(lengths), sum(len(p.ids) for p in inputs)
+        layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
+        fixed = len(layout.ids) - wanted - len(previous) - given
+        if fixed > total:
+            raise InputError(f"conditions and marks take {fixed} ids, but tgt_seq_len is {total}: raise it")
         fit_in = fit_centred if self.profile.center_pad_decoder else fit_from_start
         fit = fit_in(total, fixed, wanted, len(previous), given)
-        outputs, inputs = _take(outputs, fit.outputs), _take(inputs, fit.inputs)
-        previous = previous[len(previous) - fit.previous :]
-        layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
+        if (fit.outputs, fit.previous, fit.inputs) != (wanted, len(previous), given):
+            outputs, inputs = _take(outputs, fit.outputs), _take(inputs, fit.inputs)
+            previous = previous[len(previous) - fit.previous :]
+            layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
         ids = np.array(layout.ids, dtype=np.int64)
         labels = self._labels(ids, outputs, lengths, layout.output_spans, offsets)
         corrupt(ids, layout.start_index - fit.previous, self.vocabulary, self.recipe, rng)

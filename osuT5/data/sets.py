@@ -7,25 +7,34 @@ a set to samples".
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from osuT5.beatmap import Beatmap, GameMode, read, stars
 from osuT5.data.catalogue import MapFacts, rating_at
-from osuT5.data.compiled import compile_context
+from osuT5.data.compiled import CompiledContext, compile_context
+from osuT5.data.keyed import SetDraws
 from osuT5.data.recipes import SampleRecipe
-from osuT5.data.samples import UNKNOWN_MAPPER, EncoderConditions, InputPart, MapSource, Sample, SampleMaker, prepare_map
+from osuT5.data.samples import UNKNOWN_MAPPER, EncoderConditions, InputPart, MapSource, Sample, SampleMaker
 from osuT5.data.windows import FrameGrid
-from osuT5.errors import MapperatorinatorError
+from osuT5.errors import InputError, MapperatorinatorError
 from osuT5.events import Conditions, ContextType, EventSequence, Profile, Template, Vocabulary, conditions_of, encode
 from osuT5.events.layout import YEAR_MIN, YEAR_UNKNOWN
 
 LOG = logging.getLogger(__name__)
 # Contexts that only some modes have; elsewhere they are empty.
 MODES_OF: Mapping[ContextType, frozenset[int]] = {ContextType.SV: frozenset({GameMode.MANIA})}
+# A guest difficulty is shown whole, as a map is written.
+SAME_EVENTS: Mapping[ContextType, ContextType] = {ContextType.GD: ContextType.MAP}
+# What a hostile file may cause: it costs its map or set, never the run.
+UNUSABLE = (MapperatorinatorError, ArithmeticError, ValueError)
+NO_SOUND = np.zeros(0, dtype=np.int16)
+
+# How a set gives its maps: a path, the bytes of a file, a map that was read already, or a function that reads it.
+MapText = Path | bytes | Beatmap | Callable[[], Beatmap]
 
 
 @dataclass
@@ -33,12 +42,12 @@ class MapSet:
     """The maps of one song.
 
     Attributes:
-        facts: one row a map; maps: the .osu of each, as a path, bytes or a map that was read already.
-        sound: playing speed -> mono samples at the model's rate, shape (n,).
+        facts: one row a map; maps: the .osu of each.
+        sound: playing speed -> mono samples at the model's rate, shape (n,): float32, or int16 for sample * 32767.
     """
 
     facts: Sequence[MapFacts]
-    maps: Sequence[Path | bytes | Beatmap]
+    maps: Sequence[MapText]
     sound: Callable[[float], np.ndarray]
 
 
@@ -51,10 +60,17 @@ class Play:
     flip_y: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Map:
+    """A difficulty that was read, how it is played in a song of what length, and what was made of it so far."""
+
+    place: int  # in the set
     facts: MapFacts
     beatmap: Beatmap
+    play: Play
+    length_ms: float  # of the sound as it is played
+    contexts: dict[ContextType, CompiledContext] = field(default_factory=dict)
+    conditions: Conditions | None = None
 
 
 @dataclass
@@ -72,6 +88,13 @@ class SetCutter:
     weights: Mapping[int, float] | None = None
 
     def __post_init__(self) -> None:
+        """Raises InputError: the recipe's template weights are not those of the profile."""
+        weights, templates = self.recipe.template_weights, self.profile.templates
+        if weights and len(weights) != len(templates):
+            raise InputError(
+                f"the recipe has {len(weights)} template weights, but profile {self.profile.name} has "
+                f"{len(templates)} templates; give one weight for each, or none"
+            )
         self.maker = SampleMaker(self.profile, self.vocabulary, self.recipe)
         self.skipped: dict[str, str] = {}
 
@@ -85,53 +108,42 @@ class SetCutter:
             speed = low + (high - low) * (share**0.5 if recipe.speed_sqrt else share)
         return Play(speed, bool(rng.random() < recipe.flip_x_prob), bool(rng.random() < recipe.flip_y_prob))
 
-    def samples(
-        self, map_set: MapSet, rng: np.random.Generator, offset: int | None = None
-    ) -> Iterator[tuple[Sample, np.ndarray]]:
-        """Samples of a set in the order of its maps and of time, each with the sound of the whole song.
+    def cut(self, map_set: MapSet, draws: SetDraws, offset: int | None = None) -> tuple[np.ndarray, list[Sample]]:
+        """The sound of a set as it is played this time, and its samples in the order of its maps and of time.
 
         A set without sound and maps that cannot be used are left out, noted in `skipped` and logged.
+
+        Returns:
+            mono samples, shape (n,), as `map_set.sound` gives them; empty where there are no samples.
         """
-        play = self.draw(rng)
+        play = self.draw(draws.set())
         try:
-            samples = map_set.sound(play.speed)
-        except MapperatorinatorError as error:
+            sound = map_set.sound(play.speed)
+        except UNUSABLE as error:
             self._skip(f"set {map_set.facts[0].set_id}", error)
-            return
-        grid = FrameGrid.of(len(samples), self.profile.hop_length, self.profile.sample_rate)
-        maps = self._read(map_set)
+            return NO_SOUND, []
+        grid = FrameGrid.of(len(sound), self.profile.hop_length, self.profile.sample_rate)
+        maps = self._read(map_set, play, len(sound) / self.profile.sample_rate * 1000)
+        made: list[Sample] = []
         for chosen in maps:
+            own = draws.difficulty(chosen.place)
             try:
-                source = self._source(chosen, maps, play, len(samples), rng)
-                made = self.maker.samples(source, grid, rng, offset)
-            except MapperatorinatorError as error:
+                made += self.maker.samples(self._source(chosen, maps, own.template()), grid, own, offset)
+            except UNUSABLE as error:
                 self._skip(f"map {chosen.facts.beatmap_id}", error)
-                continue
-            for sample in made:
-                yield sample, samples
+        return sound, made
 
-    def item(self, map_set: MapSet, place: int, rng: np.random.Generator) -> tuple[MapSource, np.ndarray] | None:
-        """One map of a set, ready to be cut, and its sound, played by a draw of its own; None if it cannot be used."""
-        wanted = map_set.facts[place]
-        maps = self._read(map_set)
-        chosen = next((m for m in maps if m.facts is wanted), None)
-        if chosen is None:
-            return None
-        play = self.draw(rng)
-        try:
-            samples = map_set.sound(play.speed)
-            return self._source(chosen, maps, play, len(samples), rng), samples
-        except MapperatorinatorError as error:
-            self._skip(f"map {wanted.beatmap_id}", error)
-            return None
-
-    def _read(self, map_set: MapSet) -> list[_Map]:
-        """The maps that can be read; none where a guest difficulty is needed and there is no second map."""
+    def _read(self, map_set: MapSet, play: Play, length_ms: float) -> list[_Map]:
+        """The maps that can be read and written; none where a guest is needed and there is no second map."""
         maps = []
-        for facts, source in zip(map_set.facts, map_set.maps, strict=True):
+        for place, (facts, source) in enumerate(zip(map_set.facts, map_set.maps, strict=True)):
             try:
-                maps.append(_Map(facts, source if isinstance(source, Beatmap) else read(source)))
-            except MapperatorinatorError as error:
+                one = _Map(place, facts, read_map(source), play, length_ms)
+                self._conditions(one)
+                for context in self.profile.output_contexts:
+                    self._context(one, context)
+                maps.append(one)
+            except UNUSABLE as error:
                 self._skip(f"map {facts.beatmap_id}", error)
         return [] if self.profile.add_gd_context and len(maps) < 2 else maps
 
@@ -140,43 +152,41 @@ class SetCutter:
             LOG.warning("left out %s: %s", name, error)
         self.skipped[name] = str(error)
 
-    def _source(
-        self, chosen: _Map, maps: Sequence[_Map], play: Play, n_samples: int, rng: np.random.Generator
-    ) -> MapSource:
+    def _source(self, chosen: _Map, maps: Sequence[_Map], rng: np.random.Generator) -> MapSource:
         others = [m for m in maps if m is not chosen]
-        length_ms = n_samples / self.profile.sample_rate * 1000
         template = self._template(bool(others), rng)
 
-        def events(which: _Map, context: ContextType) -> EventSequence:
-            if which.beatmap.mode not in MODES_OF.get(context, GameMode):
-                return EventSequence()
-            return encode(
-                which.beatmap, self.profile, context, speed=play.speed, flip_x=play.flip_x, flip_y=play.flip_y,
-                song_length_ms=length_ms * play.speed,
-            )  # fmt: skip
+        def given(context: ContextType, marked: bool = True) -> InputPart:
+            if context is not ContextType.GD:
+                return InputPart(context, self._context(chosen, context))
+            other = others[int(rng.integers(len(others)))]
+            return InputPart(context, self._context(other, context), self._conditions(other), marked)
 
-        def other() -> tuple[_Map, Conditions]:
-            drawn = others[int(rng.integers(len(others)))]
-            return drawn, self._conditions(drawn, play, length_ms)
-
-        inputs: list[tuple[ContextType, EventSequence, Conditions | None]] = []
-        for context in template.inputs:
-            which, conditions = other() if context is ContextType.GD else (chosen, None)
-            inputs.append((context, events(which, context), conditions))
-        outputs = {c: events(chosen, c) for c in template.outputs}
-        own = self._conditions(chosen, play, length_ms)
-        source = prepare_map(template, outputs, own, self.vocabulary, inputs)
+        inputs = [given(context) for context in template.inputs]
         if self.profile.add_gd_context:
-            which, conditions = other()
-            compiled = compile_context(events(which, ContextType.GD), self.vocabulary)
-            source.inputs.append(InputPart(ContextType.GD, compiled, conditions, marked=False))
-        source.encoder = EncoderConditions(
+            inputs.append(given(ContextType.GD, marked=False))
+        outputs = [(context, self._context(chosen, context)) for context in template.outputs]
+        conditions = self._conditions(chosen)
+        encoder = EncoderConditions(
             chosen.facts.style,
             self.vocabulary.mapper_class(chosen.facts.user_id),
-            own.difficulty or 0.0,
+            conditions.difficulty or 0.0,
             None if self.weights is None else self.weights.get(chosen.facts.beatmap_id, 1.0),
         )
-        return source
+        return MapSource(template, outputs, conditions, inputs, encoder=encoder)
+
+    def _context(self, which: _Map, context: ContextType) -> CompiledContext:
+        """A context of a map, made once for all templates of its set."""
+        context = SAME_EVENTS.get(context, context)
+        if context not in which.contexts:
+            events, play = EventSequence(), which.play
+            if which.beatmap.mode in MODES_OF.get(context, GameMode):
+                events = encode(
+                    which.beatmap, self.profile, context, speed=play.speed, flip_x=play.flip_x, flip_y=play.flip_y,
+                    song_length_ms=which.length_ms * play.speed,
+                )  # fmt: skip
+            which.contexts[context] = compile_context(events, self.vocabulary)
+        return which.contexts[context]
 
     def _template(self, has_others: bool, rng: np.random.Generator) -> Template:
         """A template drawn by weight; where a set has no other difficulty to show, nothing is shown."""
@@ -188,24 +198,34 @@ class SetCutter:
         inputs = tuple(c for c in drawn.inputs if c is not ContextType.GD) or (ContextType.NONE,)
         return replace(drawn, inputs=inputs)
 
-    def _conditions(self, which: _Map, play: Play, length_ms: float) -> Conditions:
-        facts, beatmap = which.facts, which.beatmap
+    def _conditions(self, which: _Map) -> Conditions:
+        if which.conditions is not None:
+            return which.conditions
+        facts, beatmap, play = which.facts, which.beatmap, which.play
         conditions = conditions_of(
             beatmap,
             self.profile,
-            song_length_ms=length_ms,
+            song_length_ms=which.length_ms,
             year=_year(facts),
             speed=play.speed,
             difficulty=difficulty_at(facts, beatmap, play.speed),
         )
         stated = self.vocabulary.beatmap_mapper.get(beatmap.beatmap_id)
         mapper = stated if self.recipe.mapper_of == "file" else facts.user_id
-        return replace(
+        which.conditions = replace(
             conditions,
             mapper_id=UNKNOWN_MAPPER if mapper is None else mapper,
             beatmap_id=facts.beatmap_id,
             descriptors=self.vocabulary.beatmap_descriptors.get(facts.beatmap_id),
         )
+        return which.conditions
+
+
+def read_map(source: MapText) -> Beatmap:
+    """Raises BeatmapError for what is no map, and what a function of the set raises."""
+    if isinstance(source, Beatmap):
+        return source
+    return source() if callable(source) else read(source)
 
 
 def difficulty_at(facts: MapFacts, beatmap: Beatmap, speed: float) -> float:

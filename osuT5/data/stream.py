@@ -1,147 +1,175 @@
-"""An endless, deterministic stream of training batches: maps with rendered sound mixed with songs and their charts.
+"""An endless, deterministic stream of training batches, the same for any number of workers and ranks.
 
-Item i of the stream (one map or chart, all its windows) depends only on (seed, i), so a run resumes by number and the
-result does not depend on how many workers made it. Windows of many items are shuffled together and batches hold
-windows of like length.
+Units (sets, songs) come epoch after epoch in an order drawn anew, and are dealt to a fixed number of *lanes*. Every
+lane reads its units in turn, holds a pool of windows, and gives the same number of rows to each batch. Which rank or
+worker runs a lane changes nothing, so two processes with batches of 8 see what one sees with batches of 16. Where a
+lane stands is four numbers, so a run goes on in the middle of an epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from osuT5.data.samples import IGNORED, MapSource, Sample, SampleMaker
-from osuT5.data.windows import FrameGrid, cut_sound
-from osuT5.events import Profile
+from osuT5.data.balance import token_balanced_batches
+from osuT5.data.keyed import Purpose, generator
+from osuT5.data.source import Source, Window
+from osuT5.errors import InputError
 
-
-@dataclass(frozen=True)
-class Item:
-    """One map with its sound: float32 mono samples at the model's rate."""
-
-    source: MapSource
-    samples: np.ndarray
-
-
-# Makes item number i; the generator is keyed by (seed, i).
-ItemFactory = Callable[[int, np.random.Generator], Item | None]
+BATCHING = ("similar", "balanced", "random")
 
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """Batches of `batch_size` windows from a pool of `pool` windows; `first_item` continues an earlier run."""
+    """How windows become batches.
+
+    Attributes:
+        batch_size: rows of a batch over all ranks.
+        lanes: readers; divides the batch size, and the number of ranks divides it.
+        pool: windows that are shuffled together, over all lanes.
+        batching: "similar" puts windows of like length into a batch (little padding), "balanced" gives every batch
+            about the same number of tokens, "random" neither.
+    """
 
     seed: int = 42
     batch_size: int = 16
+    lanes: int = 8
     pool: int = 512
-    chunk: int = 8  # batches that are sorted by length together
-    first_item: int = 0
+    batching: str = "similar"
+
+    def __post_init__(self) -> None:
+        """Raises InputError."""
+        if self.batch_size < 1 or self.lanes < 1 or self.batch_size % self.lanes:
+            raise InputError(
+                f"{self.lanes} lanes cannot share batches of {self.batch_size}: lanes must divide the batch size"
+            )
+        if self.batching not in BATCHING:
+            raise InputError(f"no way of batching named {self.batching!r}; known: {', '.join(BATCHING)}")
+
+    @property
+    def rows(self) -> int:
+        """Of a lane in a batch."""
+        return self.batch_size // self.lanes
+
+    @property
+    def batches(self) -> int:
+        """Of a block, the batches that come from one pool."""
+        return max(1, self.pool // self.batch_size)
 
 
-def item_generator(seed: int, number: int) -> np.random.Generator:
-    """Counter-based randomness: the same for any number of workers."""
-    return np.random.Generator(np.random.Philox(key=[seed, number]))
+def lanes_for(batch_size: int, ranks: int = 1, wanted: int = 8) -> int:
+    """The fewest lanes, `wanted` at least where possible, that suit batch size and ranks.
+
+    Raises InputError: ranks do not divide the batch size.
+    """
+    fits = [n for n in range(ranks, batch_size + 1, ranks) if batch_size % n == 0]
+    if not fits:
+        raise InputError(f"{ranks} processes cannot share batches of {batch_size}; choose a multiple of {ranks}")
+    return next((n for n in fits if n >= wanted), fits[-1])
 
 
-def window_sound(samples: np.ndarray, sample: Sample, hop: int, window_samples: int) -> np.ndarray:
-    """Sound of a window as int16, zeros past the song; shape (window_samples,)."""
-    heard = cut_sound(samples, sample.start_frame, hop, window_samples)
-    return np.clip(heard * 32767, -32768, 32767).astype(np.int16)
+@dataclass(frozen=True)
+class Cursor:
+    """Where a lane stands.
+
+    Attributes:
+        block: pools used up.
+        turn, skip: the block's windows begin in the lane's unit of this turn, after so many of its windows.
+        served: batches of the block that were used.
+    """
+
+    block: int = 0
+    turn: int = -1
+    skip: int = 0
+    served: int = 0
 
 
-# Numbers beside the sound that some encoders are told, and the setting of the model that says so.
-ENCODER_CONDITIONS = {
-    "difficulty": "do_difficulty_embed",
-    "mapper_idx": "do_mapper_embed",
-    "song_position": "do_song_position_embed",
-}
+@dataclass
+class Lane:
+    """One reader of the stream. `cursor.turn` -1 stands for the lane's first unit."""
+
+    source: Source
+    settings: StreamSettings
+    number: int
+    cursor: Cursor = field(default_factory=Cursor)
+
+    def __post_init__(self) -> None:
+        if self.cursor.turn < 0:
+            self.cursor = replace(self.cursor, turn=self.number)
+        self._turn, self._skip = self.cursor.turn, self.cursor.skip  # what is read next
+        self._held: list[tuple[int, int, Window]] = []  # turn, place in the unit, window
+        self._epoch, self._order = -1, np.zeros(0, dtype=int)
+
+    def batches(self) -> Iterator[tuple[list[Window], Cursor]]:
+        """Rows for batch after batch, each with where the lane stands once they were used."""
+        while True:
+            parts = self._block()
+            following = self._following()
+            for served, part in enumerate(parts, start=1):
+                if served <= self.cursor.served:
+                    continue
+                done = following if served == len(parts) else replace(self.cursor, served=served)
+                yield part, done
+            self.cursor = following
+
+    def _following(self) -> Cursor:
+        turn, skip = (self._held[0][0], self._held[0][1]) if self._held else (self._turn, 0)
+        return Cursor(self.cursor.block + 1, turn, skip, 0)
+
+    def _block(self) -> list[list[Window]]:
+        """The batches of the next block; what was read beyond them stays held."""
+        settings = self.settings
+        needed = settings.batches * settings.rows
+        self._read(needed)
+        windows = [w for _, _, w in self._held[:needed]]
+        self._held = self._held[needed:]
+        shuffled = generator(settings.seed, self.cursor.block, Purpose.SHUFFLE, self.number).permutation(needed)
+        windows = [windows[i] for i in shuffled]
+        if settings.batching == "balanced":
+            chosen = token_balanced_batches([len(w.sample.input_ids) for w in windows], settings.rows)
+            return [[windows[i] for i in batch] for batch in chosen]
+        if settings.batching == "similar":
+            windows.sort(key=lambda w: len(w.sample.input_ids))
+        parts = [windows[i : i + settings.rows] for i in range(0, needed, settings.rows)]
+        # one order for all lanes, so that windows of like length meet in a batch
+        order = generator(settings.seed, self.cursor.block, Purpose.ORDER, 2**20).permutation(len(parts))
+        return [parts[i] for i in order]
+
+    def _read(self, needed: int) -> None:
+        """Reads units until so many windows are held. Raises InputError when a whole epoch gave none."""
+        empty = 0
+        while len(self._held) < needed:
+            epoch, unit = self._unit(self._turn)
+            windows = self.source.windows(epoch, unit)
+            self._held += [(self._turn, i, w) for i, w in enumerate(windows) if i >= self._skip]
+            self._turn, self._skip = self._turn + self.settings.lanes, 0
+            empty = 0 if windows else empty + 1
+            if empty > len(self.source):
+                raise InputError("the training data gives no windows: no map could be used, see the log")
+
+    def _unit(self, turn: int) -> tuple[int, int]:
+        """Epoch and unit of a turn of the endless sequence of units."""
+        epoch, place = divmod(turn, len(self.source))
+        if epoch != self._epoch:
+            order = generator(self.settings.seed, epoch, Purpose.ORDER, 0)
+            self._epoch, self._order = epoch, order.permutation(len(self.source))
+        return epoch, int(self._order[place])
 
 
-def encoder_conditions(profile: Profile) -> tuple[str, ...]:
-    """Names of what this profile's encoder is told beside the sound."""
-    return tuple(name for name, switch in ENCODER_CONDITIONS.items() if profile.model.get(switch))
+Rows = list[tuple[int, list[Window], Cursor]]
 
 
 def stream(
-    factory: ItemFactory, maker: SampleMaker, settings: StreamSettings, worker: int = 0, workers: int = 1
-) -> Iterator[dict[str, Tensor]]:
-    """Batches without end: `frames` (B, N) float32, `decoder_input_ids`, `labels` (B, T) int64, `item` (B,).
+    source: Source, settings: StreamSettings, lanes: Sequence[int], cursors: Mapping[int, Cursor] | None = None
+) -> Iterator[Rows]:
+    """Batch after batch, the rows of these lanes: (lane, windows, where the lane then stands).
 
-    Where there are such: `sample_weights` and what the profile's encoder is told, (B,) or (B, 2) float32.
+    Raises InputError: there are no units.
     """
-    profile = maker.profile
-    told = encoder_conditions(profile)
-    hop, window = profile.hop_length, profile.window_samples
-    order = item_generator(settings.seed + 1, settings.first_item * workers + worker)
-    pool: list[tuple[np.ndarray, Sample, int]] = []
-    number = settings.first_item + worker
-    wanted = settings.batch_size * settings.chunk
-    while True:
-        while len(pool) < settings.pool:
-            rng = item_generator(settings.seed, number)
-            item = factory(number, rng)
-            if item is not None:
-                grid = FrameGrid.of(len(item.samples), hop, profile.sample_rate)
-                for sample in maker.samples(item.source, grid, rng):
-                    if np.any(sample.labels != IGNORED):
-                        pool.append((window_sound(item.samples, sample, hop, window), sample, number))
-            number += workers
-        chosen = order.permutation(len(pool))[:wanted]
-        taken = sorted((pool[i] for i in chosen), key=lambda w: len(w[1].input_ids))
-        kept = set(chosen.tolist())
-        pool = [w for i, w in enumerate(pool) if i not in kept]
-        batches = [taken[i : i + settings.batch_size] for i in range(0, len(taken), settings.batch_size)]
-        for index in order.permutation(len(batches)):
-            yield collate(batches[index], told)
-
-
-def collate(windows: list[tuple[np.ndarray, Sample, int]], told: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    """Pads ids with 0 and labels with -100 to the longest of the batch; adds what the encoder is `told`."""
-    longest = max(len(s.input_ids) for _, s, _ in windows)
-    ids = np.zeros((len(windows), longest), dtype=np.int64)
-    labels = np.full((len(windows), longest), IGNORED, dtype=np.int64)
-    for row, (_, sample, _) in enumerate(windows):
-        ids[row, : len(sample.input_ids)] = sample.input_ids
-        labels[row, : len(sample.labels)] = sample.labels
-    frames = np.stack([sound for sound, _, _ in windows]).astype(np.float32) / 32767
-    return {
-        "frames": torch.from_numpy(frames),
-        "decoder_input_ids": torch.from_numpy(ids),
-        "labels": torch.from_numpy(labels),
-        "item": torch.tensor([number for _, _, number in windows]),
-        **_facts_of([sample for _, sample, _ in windows], told),
-    }
-
-
-def _facts_of(samples: list[Sample], told: tuple[str, ...]) -> dict[str, Tensor]:
-    facts = {}
-    if "song_position" in told:
-        facts["song_position"] = torch.tensor([s.song_position for s in samples], dtype=torch.float32)
-    encoders = [s.encoder for s in samples if s.encoder is not None]
-    if len(encoders) < len(samples):
-        return facts
-    if "difficulty" in told:
-        facts["difficulty"] = torch.tensor([e.difficulty for e in encoders], dtype=torch.float32)
-    if "mapper_idx" in told:
-        facts["mapper_idx"] = torch.tensor([e.mapper for e in encoders])
-    weights = [e.weight for e in encoders]
-    if None not in weights:
-        facts["sample_weights"] = torch.tensor(weights, dtype=torch.float32)
-    return facts
-
-
-class StreamDataset(torch.utils.data.IterableDataset):
-    """`stream` for a torch DataLoader (batch_size=None): workers take every n-th item."""
-
-    def __init__(self, factory: ItemFactory, maker: SampleMaker, settings: StreamSettings):
-        self.factory, self.maker, self.settings = factory, maker, settings
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        info = torch.utils.data.get_worker_info()
-        torch.set_num_threads(1)
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        return stream(self.factory, self.maker, self.settings, worker, workers)
+    if not len(source):
+        raise InputError("no map of the data set passes the filters; loosen them")
+    running = [Lane(source, settings, lane, (cursors or {}).get(lane, Cursor())).batches() for lane in lanes]
+    for parts in zip(*running, strict=True):
+        yield [(lane, windows, cursor) for lane, (windows, cursor) in zip(lanes, parts, strict=True)]

@@ -74,8 +74,16 @@ def slice_bounds(first_events: np.ndarray, start: int, end: int) -> tuple[int, i
 
 
 def cut_sound(samples: np.ndarray, start_frame: int, hop: int, window_samples: int) -> np.ndarray:
-    """Sound of the window that begins at a frame, zeros past the song; shape (window_samples,), float32."""
+    """Sound of the window that begins at a frame, zeros past the song; shape (window_samples,), type as `samples`."""
     heard = samples[start_frame * hop : start_frame * hop + window_samples]
-    out = np.zeros(window_samples, dtype=np.float32)
+    if len(heard) == window_samples:
+        return heard.copy()  # a view would keep the whole song
+    out = np.zeros(window_samples, dtype=samples.dtype)
     out[: len(heard)] = heard
     return out
+
+
+def window_sound(samples: np.ndarray, start_frame: int, hop: int, window_samples: int) -> np.ndarray:
+    """The same as int16 (sample * 32767), as windows are handed around."""
+    heard = cut_sound(samples, start_frame, hop, window_samples)
+    return np.clip(heard * 32767, -32768, 32767).astype(np.int16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from osuT5.audio import WindowPlan
+from osuT5.inference.tick_weights import OnsetOdds
 from osuT5.model import Mapperatorinator
 
 KEEP_BYTES = 512 * 2**20
@@ -48,6 +50,13 @@ class EncodedWindows:
                 self._kept.clear()
             self._kept[number] = hidden
         return self._kept[number][place : place + 1]
+
+    def onsets(self, window: int, prompt: Sequence[int]) -> OnsetOdds | None:
+        """Onsets that the encoder hears for the map of this prompt; None from a model without a head for them."""
+        if not self.model.config.onset_marks:
+            return None
+        odds = self.model.onset_odds(self[window], torch.tensor([list(prompt)], device=self.model.device))
+        return OnsetOdds(odds[0].cpu().numpy(), self.model.onset_slice_ms)
 
     @torch.inference_mode()
     def _encode(self, number: int) -> Tensor:

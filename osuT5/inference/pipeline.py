@@ -185,7 +185,12 @@ def write_map(
     timing = find_red_lines(settled, inputs.reference, song, loop, lambda text: tell(Notice(text)))
     if settled.grid_times and timing:
         sampling.ticks = TickWeights(
-            timing, settled.difficulty, loudness_of(song), settled.grid_habit, settled.grid_hearing
+            timing,
+            settled.difficulty,
+            loudness_of(song),
+            settled.grid_habit,
+            settled.grid_hearing,
+            settled.grid_onsets,
         )
     give_contexts(loop, inputs, settled, task, timing, length)
 

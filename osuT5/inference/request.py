@@ -135,6 +135,12 @@ class Request:
         float, "with grid_times: weight of how often human maps of that rating use a tick", low=0, high=10
     )
     grid_hearing: float | None = option(float, "with grid_times: weight of how the song sounds there", low=0, high=10)
+    grid_onsets: float | None = option(
+        float,
+        "with grid_times: weight of the onsets that the model's onset head hears",
+        low=0,
+        high=10,
+    )
     resnap_events: bool | None = option(bool, "move events onto the beat grid")
     snap_near_perfect_overlaps: bool | None = option(bool, "older clean-up; the new one needs no switch")
     generate_positions: bool | None = option(bool, "refine coordinates by diffusion")

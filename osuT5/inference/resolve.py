@@ -49,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "end_penalty": 0.0,
     "grid_habit": 1.0,
     "grid_hearing": 1.0,
+    "grid_onsets": 1.0,
     "device": "auto",
     "precision": "fp32",
     "in_context": [],

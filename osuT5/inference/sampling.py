@@ -26,7 +26,7 @@ from osuT5.inference.filters import (
 from osuT5.inference.merging import WindowFrame
 from osuT5.inference.resolve import Settled
 from osuT5.inference.song_loop import keyed_generator
-from osuT5.inference.tick_weights import TickWeights
+from osuT5.inference.tick_weights import OnsetOdds, TickWeights
 
 TAIKO, MANIA = 1, 3
 ON_GRID = (ContextType.KIAI, ContextType.MAP, ContextType.SV)
@@ -52,13 +52,13 @@ class Sampling:
         self.ticks: TickWeights | None = None
         self.forbidden = [vocabulary.pad_id, *unreachable_ids(vocabulary)]
 
-    def filters(self, context: ContextType, frame: WindowFrame) -> Sequence[Filter]:
+    def filters(self, context: ContextType, frame: WindowFrame, onsets: OnsetOdds | None = None) -> Sequence[Filter]:
         """The filters of one window, in their order."""
         s = self.settled
         lookback_ms = frame.lookback_ms
         chain: list[Filter] = [Forbid(self.forbidden), MonotonicTime(self.vocabulary)]
         if self.ticks is not None and context in ON_GRID:
-            weights = self.ticks.window(frame.start_ms, frame.length_ms, self.profile.max_time_step)
+            weights = self.ticks.window(frame.start_ms, frame.length_ms, self.profile.max_time_step, onsets)
             chain.append(OnGrid(self.vocabulary, torch.from_numpy(weights)))
         if s.end_penalty and context is ContextType.MAP and frame.lookahead_ms > 0:
             chain.append(EndPenalty(self.vocabulary, s.end_penalty))

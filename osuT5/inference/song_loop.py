@@ -15,9 +15,10 @@ from osuT5.inference.decoder import Decoder, Draw
 from osuT5.inference.encoded import EncodedWindows
 from osuT5.inference.filters import Filter, end_ids
 from osuT5.inference.merging import WindowFrame, append_window
+from osuT5.inference.tick_weights import OnsetOdds
 
-# Makes the filters of one window: (context, where the window lies) -> filters in their order.
-FilterFactory = Callable[[ContextType, WindowFrame], Sequence[Filter]]
+# Makes the filters of one window: (context, where the window lies, onsets heard in it) -> filters in their order.
+FilterFactory = Callable[[ContextType, WindowFrame, OnsetOdds | None], Sequence[Filter]]
 # Makes the draw of one window: (stage number, window number) -> draw.
 DrawFactory = Callable[[int, int], Draw]
 
@@ -92,10 +93,11 @@ class SongLoop:
             )
             prompt = self.builder.build(stage, self.sequences, frame.start_ms)
             began = time.perf_counter()
+            onsets = self.encoded.onsets(number, prompt.ids) if context is ContextType.MAP else None
             ids = self.decoder.write(
                 [prompt],
                 self.encoded[number],
-                self.filters(context, frame),
+                self.filters(context, frame, onsets),
                 end_ids(self.vocabulary, context, frame.lookback_ms, frame.lookahead_ms),
                 self.draws(stage, number),
             )[0]

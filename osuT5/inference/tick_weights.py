@@ -1,12 +1,14 @@
 """Which time steps of a window lie on ticks of the beat grid, and how likely a human map uses each of them.
 
-Two facts weigh the ticks: how often human osu! maps of that star rating have an onset on such a tick (counted over the
-training split, `OCCUPANCY`), and how strongly the song sounds there.
+Three things weigh the ticks: how often human osu! maps of that star rating have an onset on such a tick (counted over
+the training split, `OCCUPANCY`), how strongly the song sounds there, and the odds that the model's encoder hears an
+onset of such a map there, where the model has a head for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,13 +53,32 @@ def loudness_of(song: Song) -> Loudness:
     return at
 
 
+@dataclass(frozen=True)
+class OnsetOdds:
+    """What the encoder hears in a window: log odds of an onset in each slice of time, shape (slices,)."""
+
+    odds: np.ndarray
+    slice_ms: float
+
+    def probability(self, times_ms: np.ndarray) -> np.ndarray:
+        """Of an onset at times since the window's start: that of the slice and its two neighbours together."""
+        chances = np.pad(1 / (1 + np.exp(-self.odds.astype(np.float64))), 1)
+        at = (times_ms / self.slice_ms).astype(int).clip(0, len(self.odds) - 1) + 1
+        return (chances[at - 1] + chances[at] + chances[at + 1]).clip(1e-4, 0.98)
+
+    def log_first(self, times_ms: np.ndarray) -> np.ndarray:
+        """Log probability that each of these rising times is the first onset among them."""
+        chance = self.probability(times_ms)
+        return np.log(chance) + np.concatenate([[0.0], np.cumsum(np.log1p(-chance))[:-1]])
+
+
 class TickWeights:
     """Log weights of the time steps of any window of a song.
 
     Args:
         timing: red lines, sorted; before the first one its grid goes on backwards.
         stars: asked-for star rating, None = typical.
-        habit, hearing: how much the two facts count; 0 leaves one out.
+        habit, hearing, onsets: how much each counts; 0 leaves one out.
     """
 
     def __init__(
@@ -67,13 +88,14 @@ class TickWeights:
         loudness: Loudness | None,
         habit: float = 1.0,
         hearing: float = 1.0,
+        onsets: float = 1.0,
     ):
-        self.timing, self.loudness, self.hearing = list(timing), loudness, hearing
+        self.timing, self.loudness, self.hearing, self.onsets = list(timing), loudness, hearing, onsets
         wanted = TYPICAL_STARS if stars is None else stars
         row = next(row for limit, row in OCCUPANCY.items() if wanted <= limit)
         self.habits = habit * np.log(np.array(row) / max(row))
 
-    def window(self, start_ms: float, length_ms: float, max_step: int) -> np.ndarray:
+    def window(self, start_ms: float, length_ms: float, max_step: int, onsets: OnsetOdds | None = None) -> np.ndarray:
         """Weights of the steps 0..max_step, -inf where no tick lies; shape (max_step + 1,), float32."""
         weights = np.full(max_step + 1, -np.inf, dtype=np.float32)
         for number, line in enumerate(self.timing):
@@ -89,6 +111,8 @@ class TickWeights:
             value = self.habits[columns[columns >= 0]]
             if self.loudness is not None and self.hearing:
                 value = value + self.hearing * np.log((QUIET + self.loudness(times)) / (QUIET + 1))
+            if onsets is not None and self.onsets:
+                value = value + self.onsets * onsets.log_first(times - start_ms)
             for shift in (-ROUNDING_MS, 0.0, ROUNDING_MS):
                 moved = times + shift - start_ms
                 steps = (moved / TIME_STEP_MS).astype(int)

@@ -3,17 +3,22 @@
 from osuT5.model.cache import StaticCache
 from osuT5.model.checkpoint import load_model, save_checkpoint
 from osuT5.model.config import MapperatorinatorConfig
+from osuT5.model.erase import Erased, erase_mappers, read_user_ids, weight_files
 from osuT5.model.loss import token_loss
 from osuT5.model.model import Mapperatorinator, ModelOutput
 from osuT5.model.weights import state_dict_keys
 
 __all__ = [
+    "Erased",
     "Mapperatorinator",
     "MapperatorinatorConfig",
     "ModelOutput",
     "StaticCache",
+    "erase_mappers",
     "load_model",
+    "read_user_ids",
     "save_checkpoint",
     "state_dict_keys",
     "token_loss",
+    "weight_files",
 ]

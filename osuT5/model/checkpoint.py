@@ -22,6 +22,7 @@ from osuT5.events.profile import Profile
 from osuT5.events.vocabulary import Vocabulary
 from osuT5.model.config import MapperatorinatorConfig
 from osuT5.model.lora import compatibility, find_adapter, merge_adapter, read_adapter
+from osuT5.model.lora_files import base_identity, identity_remark
 from osuT5.model.model import CONDITION_MODULES, Mapperatorinator
 from osuT5.model.profile_match import check_profile, resolve_profile
 from osuT5.model.sources import resolve_source
@@ -76,12 +77,13 @@ def load_model(
     notices: list[str] = []
     merged = False
     if lora_path:
-        merged = _merge(state, find_adapter(lora_path), found.subfolder, notices)
+        here = base_identity(config, resolved, vocabulary)
+        merged = _merge(state, find_adapter(lora_path), found.subfolder, here, notices)
     dtype = PRECISIONS[precision]
     model.load_state_dict({key: _cast(key, value, dtype) for key, value in state.items()}, assign=True)
     model.profile, model.vocabulary = resolved, vocabulary
     model.source, model.lora_merged, model.notices = found, merged, tuple(notices)
-    model.precision = precision
+    model.precision, model.name_or_path = precision, str(source)
     return model.to(_device(device)).eval()
 
 
@@ -91,7 +93,7 @@ def read_config(folder: Path) -> MapperatorinatorConfig:
     if not path.is_file():
         hint = ""
         if (folder / "custom_checkpoint_0.pkl").is_file():
-            hint = "; it is a training state: convert it to a checkpoint first"
+            hint = f"; it is a training state: convert it with `python -m osuT5.convert state={folder} out=FOLDER`"
         raise CheckpointError(f"{folder}: config.json is missing, so this is no checkpoint{hint}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -106,13 +108,18 @@ def read_config(folder: Path) -> MapperatorinatorConfig:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def _merge(state: dict[str, Tensor], folder: Path, subfolder: str, notices: list[str]) -> bool:
+def _merge(
+    state: dict[str, Tensor], folder: Path, subfolder: str, here: dict[str, Any] | None, notices: list[str]
+) -> bool:
     usable, remark = compatibility(folder, subfolder)
     if remark:
         notices.append(remark)
     if usable:
         adapter = read_adapter(folder)
         notices.extend(adapter.notices)
+        other_base = identity_remark(folder, here)
+        if other_base:
+            notices.append(other_base)
         merge_adapter(state, adapter)
     return usable
 
@@ -140,6 +147,8 @@ def save_checkpoint(model: Mapperatorinator, folder: str | Path, dtype: torch.dt
     """
     if model.vocabulary is None or model.profile is None:
         raise CheckpointError("a model is saved with its vocabulary and profile, but this one carries none")
+    if model.adapter is not None:
+        raise CheckpointError("this model has a LoRA in training; merge it to save it as a checkpoint")
     folder = Path(folder)
     state = {key: _stored(value, dtype) for key, value in model.state_dict().items()}
     config = {**model.config.published(), "dtype": str(dtype).removeprefix("torch.")}

@@ -71,6 +71,8 @@ class MapperatorinatorConfig(PretrainedConfig):
         bos_token_id: int = 1,
         eos_token_id: int = 2,
         decoder_start_token_id: int = 1,
+        onset_marks: list[int] | None = None,
+        onset_weight: float = 3.0,
         **ignored: Any,
     ):
         super().__init__()
@@ -109,6 +111,9 @@ class MapperatorinatorConfig(PretrainedConfig):
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
         self.decoder_start_token_id = decoder_start_token_id
+        # ids around the map context, where the encoder has a head that hears onsets; its weight in the loss
+        self.onset_marks = onset_marks
+        self.onset_weight = onset_weight
         self.disable_compile = True
         # without these, an early or hand-written `backbone_config` would fall back to the stock speech model's sizes
         values = dict(backbone_config or {})
@@ -156,6 +161,8 @@ class MapperatorinatorConfig(PretrainedConfig):
     def published(self) -> dict[str, Any]:
         """The content of `config.json`, as published files have it."""
         values = {key: getattr(self, key) for key in PUBLISHED_FIELDS}
+        if self.onset_marks:
+            values |= {"onset_marks": self.onset_marks, "onset_weight": self.onset_weight}
         return {**values, **self._generation, "model_type": self.model_type, "max_length": None}
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from osuT5.model.weights import read_tensors
 
 METADATA_FILE = "mapperatorinator_lora_metadata.json"
 METADATA_VERSION = 1
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."  # of all keys in peft's files
 # peft options that change what the matrices mean; with these set, merging would silently give another model
 _REFUSED = {
     "use_dora": "DoRA",
@@ -37,6 +37,8 @@ _REFUSED = {
     "megatron_config": "Megatron layers",
     "arrow_config": "Arrow routing",
 }
+# initialisations that, like PiSSA, change the base, but in a way that cannot be repeated from the base alone
+_REFUSED_INITS = ("corda", "loftq", "lora_ga", "mica", "olora")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def read_adapter(folder: Path) -> Adapter:
     refused = [label for key, label in _REFUSED.items() if config.get(key)]
     if config.get("bias", "none") != "none":
         refused.append("trained biases")
+    init = str(config.get("init_lora_weights", "")).lower()
+    if init.startswith(_REFUSED_INITS):
+        refused.append(f"init_lora_weights {init}, relative to a changed base")
     if refused:
         raise CheckpointError(f"{config_path}: this adapter uses {', '.join(refused)}, which cannot be merged here")
     weights = next((p for n in ("safetensors", "bin") if (p := folder / f"adapter_model.{n}").is_file()), None)
@@ -103,7 +108,7 @@ def read_adapter(folder: Path) -> Adapter:
 def _pair(tensors: dict[str, Tensor], path: Path) -> dict[str, tuple[Tensor, Tensor]]:
     halves: dict[str, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        match = re.fullmatch(r"(.+)\.lora_([AB])(?:\.default)?\.weight", key.removeprefix(_PREFIX))
+        match = re.fullmatch(r"(.+)\.lora_([AB])(?:\.default)?\.weight", key.removeprefix(PREFIX))
         if match is None:
             raise CheckpointError(f"{path}: {key} is no LoRA matrix of a linear layer")
         halves.setdefault(match[1], {})[match[2]] = value
@@ -121,32 +126,49 @@ def _pattern(patterns: dict[str, Any] | None, module: str, default: Any) -> Any:
     return default
 
 
+def principal_factors(weight: Tensor, rank: int, scale: float) -> tuple[Tensor, Tensor]:
+    """A0 (rank, in) and B0 (out, rank) with scale * B0 A0 = U_r S_r V_r of a float32 matrix."""
+    u, s, v = torch.linalg.svd(weight, full_matrices=False)
+    root = (s[:rank] / scale).sqrt()
+    return root.unsqueeze(1) * v[:rank], u[:, :rank] * root
+
+
 def principal_part(weight: Tensor, rank: int) -> Tensor:
     """U_r S_r V_r of a float32 matrix."""
-    u, s, v = torch.linalg.svd(weight, full_matrices=False)
-    return (u[:, :rank] * s[:rank]) @ v[:rank]
+    a, b = principal_factors(weight, rank, 1.0)
+    return b @ a
+
+
+def base_weight(state: dict[str, Tensor], adapter: Adapter, module: str) -> Tensor:
+    """The float32 matrix that an adapter changes. Raises CheckpointError when it is not there or of another shape."""
+    a, b = adapter.matrices[module]
+    if f"{module}.weight" not in state:
+        raise CheckpointError(
+            f"{adapter.folder}: it adapts {module}, which this model does not have; "
+            f"the adapter was made for another model family{_base_of(adapter)}"
+        )
+    weight = state[f"{module}.weight"].float()
+    if (b.shape[0], a.shape[1]) != tuple(weight.shape):
+        raise CheckpointError(
+            f"{adapter.folder}: {module} is {tuple(weight.shape)} here, but the adapter was made for "
+            f"{(b.shape[0], a.shape[1])}{_base_of(adapter)}"
+        )
+    return weight
+
+
+def _base_of(adapter: Adapter) -> str:
+    name = adapter.config.get("base_model_name_or_path")
+    return f" ({name})" if name else ""
 
 
 @torch.no_grad()
 def merge_adapter(state: dict[str, Tensor], adapter: Adapter) -> None:
     """Replaces the adapted matrices of `state` by merged float32 ones. Raises CheckpointError for a wrong family."""
     for module, (a, b) in adapter.matrices.items():
-        key = f"{module}.weight"
-        if key not in state:
-            raise CheckpointError(
-                f"{adapter.folder}: it adapts {module}, which this model does not have; "
-                "the adapter was made for another model family"
-            )
-        weight = state[key].float()
-        if (b.shape[0], a.shape[1]) != tuple(weight.shape):
-            raise CheckpointError(
-                f"{adapter.folder}: {module} is {tuple(weight.shape)} here, but the adapter was made for "
-                f"{(b.shape[0], a.shape[1])}"
-            )
-        rank = a.shape[0]
+        weight, rank = base_weight(state, adapter, module), a.shape[0]
         if adapter.principal:
             weight = weight - principal_part(weight, rank)
-        state[key] = weight + adapter.scale(module, rank) * (b.float() @ a.float())
+        state[f"{module}.weight"] = weight + adapter.scale(module, rank) * (b.float() @ a.float())
 
 
 # ---- which sub-checkpoints an adapter fits
@@ -171,13 +193,20 @@ def normalise_subfolders(names: list[str]) -> list[str]:
     return sorted({normalise_subfolder(name) for name in names})
 
 
-def write_restriction(folder: Path, names: list[str] | None) -> None:
-    """Writes the metadata file beside an adapter; None = fits any checkpoint."""
-    values = {
+def restriction_text(names: list[str] | None, base: dict[str, Any] | None = None) -> str:
+    """Content of the metadata file; None = fits any checkpoint. `base` tells the model that it was made for."""
+    values: dict[str, Any] = {
         "ckpt_subfolders": None if names is None else normalise_subfolders(names),
         "format_version": METADATA_VERSION,
     }
-    (folder / METADATA_FILE).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if base is not None:
+        values["base"] = base
+    return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+
+def write_restriction(folder: Path, names: list[str] | None) -> None:
+    """Writes the metadata file beside an adapter; None = fits any checkpoint."""
+    (folder / METADATA_FILE).write_text(restriction_text(names), encoding="utf-8")
 
 
 def compatibility(folder: Path, subfolder: str | None) -> tuple[bool, str | None]:

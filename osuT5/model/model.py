@@ -26,6 +26,7 @@ from osuT5.model.conditioning import (
 )
 from osuT5.model.config import MapperatorinatorConfig
 from osuT5.model.loss import IGNORED, mean_loss, rhythm_weights, token_loss
+from osuT5.model.onsets import SLICES, OnsetHead, conditions_mean, onset_loss, onset_targets
 from osuT5.model.profile_config import config_from_profile
 from osuT5.model.spectrogram import MelSpectrogram
 from osuT5.model.stepping import Stepper
@@ -40,10 +41,15 @@ DEAD_KEYS = (r"^spectrogram\.", r"^loss_fn\.weight$", r"^transformer\.model\.dec
 
 @dataclass
 class ModelOutput(_BaseOutput):
-    """loss: scalar or None; logits: (B, T, V_out), or None when they were not asked for."""
+    """loss: scalar or None; logits: (B, T, V_out), or None when they were not asked for.
+
+    Where the encoder has a head for onsets, the loss is `token_loss` (a mean over labels) + `onset_loss` (over rows).
+    """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
+    token_loss: Tensor | None = None
+    onset_loss: Tensor | None = None
 
 
 class Mapperatorinator(PreTrainedModel):
@@ -62,6 +68,7 @@ class Mapperatorinator(PreTrainedModel):
         self.profile: Profile | None = None
         self.vocabulary: Vocabulary | None = None
         self.precision = "fp32"
+        self.adapter: Any = None  # a LoRA in training (osuT5.training.adapters)
         self.spectrogram = MelSpectrogram(
             config.spectrogram_implementation,
             config.spectrogram_log_scale,
@@ -85,6 +92,8 @@ class Mapperatorinator(PreTrainedModel):
         if config.embed_decoder_input:
             self.decoder_embedder = nn.Embedding(config.vocab_size_in, settings.d_model)
             nn.init.normal_(self.decoder_embedder.weight, std=config.init_std)
+        if config.onset_marks:
+            self.onset_head = OnsetHead(settings.d_model)
         self._stepper: Stepper | None = None
         self.post_init()
 
@@ -198,6 +207,27 @@ class Mapperatorinator(PreTrainedModel):
                 song_position=song_position,
             )
 
+    @torch.inference_mode()
+    def onset_odds(self, encoder_hidden: Tensor, ids: Tensor) -> Tensor:
+        """Log odds of an onset in each slice of `onset_slice_ms`, (B, slices) float32.
+
+        Args:
+            encoder_hidden: (B, S, D). ids: (B, T) a prompt, whose conditions before id 1 are heeded.
+        Raises InputError: the model has no head for onsets.
+        """
+        if not self.config.onset_marks:
+            raise InputError("this model has no head that hears onsets")
+        with self._autocast():
+            return self._onset_odds(encoder_hidden, ids, self._embedding(ids)).float()
+
+    @property
+    def onset_slice_ms(self) -> float:
+        return 2000 * self.config.hop_length / self.config.sample_rate / SLICES
+
+    def _onset_odds(self, encoder_hidden: Tensor, ids: Tensor, embedded: Tensor) -> Tensor:
+        told = conditions_mean(embedded, ids, self.config.bos_token_id, self.config.pad_token_id)
+        return self.onset_head(encoder_hidden, told)
+
     # ---- whole sequences
 
     def forward(
@@ -236,7 +266,8 @@ class Mapperatorinator(PreTrainedModel):
         if encoder_outputs is None:
             encoder_outputs = self._encode(frames, **conditions)
         mask, positions = self._mask_and_positions(decoder_attention_mask)
-        hidden = self.transformer.model.decoder(self._embedding(decoder_input_ids), encoder_outputs, positions, mask)
+        embedded = self._embedding(decoder_input_ids)
+        hidden = self.transformer.model.decoder(embedded, encoder_outputs, positions, mask)
         if labels is None:
             return ModelOutput(logits=self.transformer.proj_out(hidden))
         config = self.config
@@ -253,7 +284,15 @@ class Mapperatorinator(PreTrainedModel):
                 self.transformer.proj_out(hidden[counted]), labels[counted], weights, config.label_smoothing
             )
             losses = torch.zeros(labels.shape, dtype=found.dtype, device=found.device).masked_scatter(counted, found)
-        return ModelOutput(loss=mean_loss(losses, labels, sample_weights), logits=logits)
+        tokens, heard = mean_loss(losses, labels, sample_weights), None
+        loss = tokens
+        if config.onset_marks:
+            odds = self._onset_odds(encoder_outputs, decoder_input_ids, embedded)
+            times = (config.rhythm_token_start, config.rhythm_token_end)
+            targets = onset_targets(labels, tuple(config.onset_marks), times, odds.shape[1], self.onset_slice_ms)
+            heard = config.onset_weight * onset_loss(odds, targets)
+            loss = tokens + heard
+        return ModelOutput(loss=loss, logits=logits, token_loss=tokens, onset_loss=heard)
 
     @staticmethod
     def _mask_and_positions(attention_mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -269,7 +308,9 @@ class Mapperatorinator(PreTrainedModel):
 
     @property
     def stepper(self) -> Stepper:
-        """The decoder's weights gathered for stepping; made on first use."""
+        """The decoder's weights gathered for stepping; made on first use. Raises InputError during LoRA training."""
+        if self.adapter is not None:
+            raise InputError("this model has a LoRA in training, which stepping would not hear: merge it first")
         if self._stepper is None:
             backbone = self.transformer
             autocast = torch.bfloat16 if self.precision == "amp" else None
@@ -292,9 +333,7 @@ class Mapperatorinator(PreTrainedModel):
         return cache
 
     @torch.inference_mode()
-    def step(
-        self, ids: Tensor, cache: StaticCache, key_mask: Tensor | None = None, logits_all: bool = False
-    ) -> Tensor:
+    def step(self, ids: Tensor, cache: StaticCache, key_mask: Tensor | None = None, logits_all: bool = False) -> Tensor:
         """Feeds tokens and returns what may follow.
 
         Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from osuT5.errors import CheckpointError
 from osuT5.events.profile import Profile
-from osuT5.events.types import EventType
+from osuT5.events.types import ContextType, EventType
 from osuT5.events.vocabulary import Vocabulary
 from osuT5.model.config import MapperatorinatorConfig
 
@@ -63,6 +63,7 @@ def config_from_profile(profile: Profile, vocabulary: Vocabulary, **overrides: A
         "rhythm_token_start": start,
         "rhythm_token_end": start + shift.max_value - shift.min_value + 1,
         "rhythm_weight": sizes.get("rhythm_weight", 1.0),
+        "onset_marks": _map_marks(vocabulary) if sizes.get("onset_head") else None,
         "spectrogram_implementation": sound.get("implementation", "torchaudio"),
         "spectrogram_log_scale": sound.get("log_scale", True),
         **{key: sound[key] for key in _SOUND_FIELDS if key in sound},
@@ -70,3 +71,7 @@ def config_from_profile(profile: Profile, vocabulary: Vocabulary, **overrides: A
         **overrides,
     }
     return MapperatorinatorConfig(**values)
+
+
+def _map_marks(vocabulary: Vocabulary) -> list[int]:
+    return [vocabulary.context_sos[ContextType.MAP], vocabulary.context_eos[ContextType.MAP]]

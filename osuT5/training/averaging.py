@@ -1,30 +1,53 @@
-"""Exponential moving average of the weights: what is exported, smoother than the last step."""
+"""Exponential moving average of the trained weights: what is exported, smoother than the last step."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps `average = decay * average + (1 - decay) * weights`; the decay rises, so that the start is forgotten."""
+    """Keeps `average = decay * average + (1 - decay) * weights`; the decay rises, so that the start is forgotten.
 
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay = decay
-        self.updates = 0
-        self.weights: dict[str, Tensor] = {n: p.detach().clone() for n, p in model.named_parameters()}
+    Args:
+        parameters: name -> parameter; decay 0 keeps no average, the weights themselves stand for it.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float):
+        self.parameters, self.decay, self.updates = dict(parameters), decay, 0
+        self.weights: dict[str, Tensor] = {}
+        if decay > 0:
+            self.weights = {name: p.detach().clone() for name, p in self.parameters.items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
+        if not self.weights:
+            return
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        names, parameters = zip(*model.named_parameters(), strict=True)
-        torch._foreach_lerp_([self.weights[n] for n in names], list(parameters), weight)
+        torch._foreach_lerp_(list(self.weights.values()), list(self.parameters.values()), weight)
+
+    def load(self, weights: Mapping[str, Tensor], updates: int) -> None:
+        for name, kept in self.weights.items():
+            kept.copy_(weights[name])
+        self.updates = updates
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within the block the model has the averaged weights."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
 
     @torch.no_grad()
-    def swap(self, model: nn.Module) -> None:
-        """Exchanges the model's weights with the average; call again to undo."""
-        for name, parameter in model.named_parameters():
-            kept = parameter.detach().clone()
-            parameter.copy_(self.weights[name])
-            self.weights[name].copy_(kept)
+    def _swap(self) -> None:
+        for name, kept in self.weights.items():
+            parameter = self.parameters[name]
+            weights = parameter.detach().clone()
+            parameter.copy_(kept)
+            kept.copy_(weights)

@@ -2,112 +2,164 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
+import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
+from accelerate import Accelerator
+from accelerate.utils import set_seed
 
 from osuT5 import cli
-from osuT5.data.corpora import Corpora, find_index, read_corpora, read_maps
-from osuT5.data.mixture import Mixture, MixtureSettings
-from osuT5.data.samples import SampleMaker, SampleRecipe
-from osuT5.data.stream import StreamDataset, StreamSettings, stream
-from osuT5.errors import InputError
-from osuT5.events import Profile, Vocabulary, load_profile
+from osuT5.data.batches import Batch, encoder_conditions
+from osuT5.data.loader import Loader, WorkerSettings, evaluation_batches
+from osuT5.data.source import Source
+from osuT5.data.stream import StreamSettings
+from osuT5.events import Vocabulary
 from osuT5.model import Mapperatorinator
-from osuT5.training.loop import LoopSettings, Trainer
+from osuT5.training.adapters import add_adapter
+from osuT5.training.journal import Journal
+from osuT5.training.loop import EvaluationBatches, Trainer
+from osuT5.training.open_data import open_data
+from osuT5.training.processes import open_accelerator
+from osuT5.training.sample_map import draw_sample
+from osuT5.training.settings import RunSettings, read_settings, text_keys
+from osuT5.training.start import start_weights
+from osuT5.training.trackers import open_tracker
 
-ABOUT = """python osuT5/train.py [-cn NAME] data.path=FOLDER [output_dir=...] [section.key=value ...]
+ABOUT = """python osuT5/train.py [-cn NAME] data.train_dataset_path=FOLDER [output_dir=...] [section.key=value ...]
+torchrun --nproc_per_node=N osuT5/train.py ...
 
-Trains a model. A key may be written without its section where it names exactly one."""
-EVALUATION_SEED = 7
+Trains a model, or a LoRA with enable_lora=true. A key may be written without its section where it names exactly one.
+Started again with the same output_dir, a run goes on from its newest checkpoint. Options: docs/training-options.md."""
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return cli.run(work, "train", "mini", ("path", "output_dir"), arguments, ABOUT)
+    return cli.run(work, "train", "mini", text_keys(), arguments, ABOUT)
 
 
 def work(config: dict[str, Any]) -> int:
-    """One run. Raises InputError for data that is not there."""
-    say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
-    torch.set_num_threads(int(config["threads"]))
-    torch.manual_seed(int(config["seed"]))
-    profile = load_profile(config["profile"])
-    vocabulary = Vocabulary.from_profile(profile)
-    corpora = training_corpora(config["data"])
-    maker = SampleMaker(profile, vocabulary, SampleRecipe(**config["recipe"]))
-    model = Mapperatorinator.from_profile(profile, vocabulary)
-    model.config.rhythm_weight = float(config["model"]["rhythm_weight"])
-    size = sum(p.numel() for p in model.parameters()) / 1e6
-    say(f"{size:.1f} M parameters, {len(corpora.maps)} maps, {len(corpora.songs)} songs")
-    trainer = Trainer(model, loop_settings(config), Path(config["output_dir"]), training_device(config["device"]), say)
-    if trainer.resume():
-        say(f"resumed at step {trainer.step}")
-    mixture = Mixture(corpora.maps, corpora.songs, profile, vocabulary, mixture_settings(config["data"]))
-    settings = StreamSettings(
-        seed=int(config["seed"]),
-        batch_size=config["data"]["batch_size"],
-        pool=config["data"]["pool"],
-        first_item=trainer.items_used + 1 if trainer.step else 0,
+    """One run, or this process's part of it. Raises MapperatorinatorError for what the user can mend."""
+    run = read_settings(config)
+    accelerator = open_accelerator(run.loop)
+    say = _say if accelerator.is_main_process else _keep_quiet
+    logging.basicConfig(level=logging.WARNING if accelerator.is_main_process else logging.ERROR, format="%(message)s")
+    for notice in run.notices:
+        say(f"note: {notice}")
+    if run.loop.threads:
+        torch.set_num_threads(run.loop.threads)
+    set_seed(run.loop.seed)
+
+    model = start_weights(
+        run.pretrained_path, run.pretrained_gamemode, run.profile, run.pretrained_transfer
+    ) if run.pretrained_path else None  # fmt: skip
+    train, vocabulary = open_data(run, run.train, run.recipe, model.vocabulary if model else None)
+    model = prepare_model(run, model, vocabulary)
+    told = encoder_conditions(run.profile)
+    ranks = accelerator.num_processes
+    settings = run.loader.stream(run.loop.seed, run.optim.micro_batch * ranks, ranks)
+
+    tracker = open_run_tracker(run, config, accelerator)
+    journal = Journal(run.output_dir / "log.jsonl", say, tracker, run.optim.total_steps)
+    trainer = Trainer(
+        model, run.optim, run.loop, run.output_dir, accelerator, journal, run_scheme(run, settings, train, vocabulary)
     )
-    loader = DataLoader(StreamDataset(mixture, maker, settings), batch_size=None, num_workers=config["data"]["workers"])
-    evaluate = evaluation_batches(config, profile, vocabulary, maker)
-    trainer.fit(iter(loader), evaluate)
-    say(f"the model lies in {trainer.folder / 'model'}")
+    resumed = trainer.resume(run.checkpoint_path)
+    say(describe(model, train, settings, trainer.step if resumed else 0))
+    if accelerator.is_main_process:
+        keep_config(run.output_dir, config)
+    workers = WorkerSettings(
+        run.loader.workers, run.loader.prefetch, run.loader.pin_memory and torch.cuda.is_available()
+    )
+    loader = Loader(train, settings, workers, told, accelerator.process_index, ranks, trainer.cursors)
+    draw = partial(draw_sample, seed=run.loop.seed) if run.loop.sample_map else None
+    try:
+        trainer.fit(loader, open_evaluation(run, vocabulary, told, accelerator), draw)
+    finally:
+        tracker.close()
+    say(f"{'the LoRA' if run.lora else 'the model'} lies in {run.output_dir / ('lora' if run.lora else 'model')}")
+    if accelerator.num_processes > 1:
+        accelerator.end_training()
     return 0
 
 
-def training_corpora(data: dict[str, Any]) -> Corpora:
-    """The training split of a prepared folder, without the songs that are left out for tuning."""
-    if not data["path"]:
-        raise InputError("data.path is missing: the folder made by python -m osuT5.data.corpora")
-    corpora = read_corpora(Path(data["path"]).expanduser())
-    left_out = tuple(data["leave_out"])
-    songs = [s for s in corpora.songs if not any(part in str(s.audio_path) for part in left_out)]
-    return Corpora(corpora.maps, songs, corpora.timed)
+def prepare_model(run: RunSettings, model: Mapperatorinator | None, vocabulary: Vocabulary) -> Mapperatorinator:
+    """The model to train: new, or with the weights that training starts from; with a LoRA if one is wanted."""
+    if model is None:
+        model = Mapperatorinator.from_profile(run.profile, vocabulary, **run.model.overrides)
+    for name, value in run.model.loss.items():
+        setattr(model.config, name, value)
+    model = model.to(DTYPES[run.loop.precision])
+    return add_adapter(model, run.lora) if run.lora else model
 
 
-def evaluation_batches(config: dict[str, Any], profile: Profile, vocabulary: Vocabulary, maker: SampleMaker) -> Any:
-    """A function that gives the same few batches of the validation maps each time, or None if there are none."""
-    folder = Path(config["data"]["path"]).expanduser()
-    index = find_index(folder)
-    maps = list(read_maps(index, folder, split="valid")) if index else []
-    if not maps:
+def run_scheme(run: RunSettings, settings: StreamSettings, source: Source, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What a resumed run must find unchanged."""
+    values = {
+        "profile": run.profile.to_dict(),
+        "vocabulary": hashlib.sha256(json.dumps(vocabulary.to_dict(), sort_keys=True).encode()).hexdigest()[:16],
+        "data": source.scheme(),
+        "recipe": asdict(run.recipe),
+        "stream": asdict(settings),
+        "optim": {"name": run.optim.name, "grad_acc": run.optim.grad_acc, "ema": run.optim.ema_decay > 0},
+        "lora": asdict(run.lora) if run.lora else None,
+        "start": run.pretrained_path,
+    }
+    return json.loads(json.dumps(values))  # as it will be read back
+
+
+def open_evaluation(
+    run: RunSettings, vocabulary: Vocabulary, told: tuple[str, ...], accelerator: Accelerator
+) -> EvaluationBatches | None:
+    """The batches of the test split, anew at each call; None where there is none."""
+    if run.test is None:
         return None
-    mixture = Mixture(maps, [], profile, vocabulary, mixture_settings(config["data"]))
-    settings = StreamSettings(seed=EVALUATION_SEED, batch_size=config["data"]["batch_size"], pool=128)
-    kept: list[dict[str, Tensor]] = []
+    source, _ = open_data(run, run.test, run.recipe.evaluation(), vocabulary)
+    if not len(source):
+        return None
+    size, limit = run.optim.micro_batch, run.loop.eval_steps * run.optim.grad_acc
 
-    def batches() -> Iterable[dict[str, Tensor]]:
-        if not kept:
-            source: Iterator[dict[str, Tensor]] = stream(mixture, maker, settings)
-            kept.extend(itertools.islice(source, int(config["eval"]["batches"])))
-        return [dict(batch) for batch in kept]
+    def batches() -> Iterable[Batch]:
+        made = evaluation_batches(source, size, told, accelerator.process_index, accelerator.num_processes)
+        made = (b for b in made if len(b["labels"]) == size) if run.loader.drop_last else made
+        return itertools.islice(made, limit)
 
     return batches
 
 
-def mixture_settings(data: dict[str, Any]) -> MixtureSettings:
-    shares = {int(mode): float(share) for mode, share in data["mode_shares"].items()}
-    return MixtureSettings(shares, float(data["song_share"]), float(data["rhythm_share"]))
+def open_run_tracker(run: RunSettings, config: dict[str, Any], accelerator: Accelerator) -> Any:
+    kind = run.loop.log_with if accelerator.is_main_process else None
+    return open_tracker(kind, run.output_dir, run.loop.run_name, run.loop.log_mode, config)
 
 
-def loop_settings(config: dict[str, Any]) -> LoopSettings:
-    return LoopSettings(
-        **config["optim"],
-        log_every=config["logging"]["every_steps"],
-        eval_every=config["eval"]["every_steps"],
-        checkpoint_every=config["checkpoint"]["every_steps"],
-        keep_checkpoints=config["checkpoint"]["keep"],
-    )
+def describe(model: Mapperatorinator, source: Source, settings: StreamSettings, step: int) -> str:
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
+    size = sum(p.numel() for p in model.parameters()) / 1e6
+    share = f", {trained:.2f} M of them trained" if trained < size else ""
+    where = f", resumed after step {step}" if step else ""
+    return f"{size:.1f} M parameters{share}; {len(source)} units of data; batches of {settings.batch_size}{where}"
 
 
-def training_device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
+def keep_config(folder: Path, config: dict[str, Any]) -> None:
+    """The configuration of the run beside its results, for people."""
+    from omegaconf import OmegaConf
+
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _keep_quiet(text: str) -> None:
+    """Only the main process speaks."""

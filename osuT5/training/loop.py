@@ -1,251 +1,298 @@
-"""The training loop, read top to bottom: batches → loss → optimiser → log, evaluate, keep.
+"""The training loop, read top to bottom: batches → loss → optimiser step → log, evaluate, keep.
 
-It stops and resumes at will: a checkpoint holds weights, their average, the optimiser's state and how many items of
-the data stream were used; everything is written to a temporary folder and renamed. The log is a JSONL file whose
-lines carry `step` and `loss`.
+One step takes `grad_acc` micro-batches on each of the processes. Every label counts the same wherever it was read, so
+two processes, or two micro-batches, give what one large batch gives. All processes save together; going on from a
+checkpoint repeats the steps bit for bit on a CPU.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor
 
+from osuT5.data.batches import Batch, sound_of
+from osuT5.data.loader import Loader
+from osuT5.data.samples import IGNORED
+from osuT5.data.stream import Cursor
 from osuT5.errors import CheckpointError
 from osuT5.model import Mapperatorinator, save_checkpoint
+from osuT5.training.adapters import adapter_state, load_adapter_state, merged, save_adapter
 from osuT5.training.averaging import WeightAverage
-from osuT5.training.schedules import learning_rate
+from osuT5.training.checkpoints import (
+    Checkpoints,
+    RunState,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    random_state,
+    read_state,
+    read_tensors,
+    restore_random_state,
+    scheme_differences,
+)
+from osuT5.training.evaluator import evaluate
+from osuT5.training.journal import Journal
+from osuT5.training.optimizers import OptimSettings, learning_rate, make_optimizer, set_rates
+from osuT5.training.profiler import StepProfiler
+from osuT5.training.settings import LoopSettings
 
-Batch = dict[str, Tensor]
-STATE_FILE = "training_state.pt"
+EOS_ID = 2  # in every vocabulary
 
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """Steps, rates and intervals of a run."""
-
-    total_steps: int = 10000
-    optimizer: str = "muon"
-    base_lr: float = 2e-2
-    other_lr: float = 1e-3
-    warmup_steps: int = 500
-    decay_steps: int = 3000
-    weight_decay: float = 0.05
-    beta2: float = 0.98
-    grad_clip: float = 1.0
-    grad_acc: int = 1
-    ema_decay: float = 0.999
-    mixed_precision: str = "bf16"
-    log_every: int = 10
-    eval_every: int = 1000
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 2
+# Makes the evaluation batches of this process, or draws a sample map: (plain model, a batch, step, folder) -> pictures.
+EvaluationBatches = Callable[[], Iterable[Batch]]
+DrawSample = Callable[[Mapperatorinator, Batch | None, int, Path], dict[str, Path]]
 
 
-def make_optimizers(model: nn.Module, settings: LoopSettings) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or Muon for the matrices inside the layers and AdamW for the rest.
+class StepResult(NamedTuple):
+    """Of one optimiser step over all processes: mean loss, labels, windows, gradient norm."""
 
-    Each group remembers its own base rate as `base`; norms, biases and embeddings do not decay.
-    """
-    inner, plain, other = [], [], []
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if parameter.ndim < 2 or "embed" in name:
-            other.append(parameter)
-        elif settings.optimizer == "muon" and parameter.ndim == 2 and not name.endswith("proj_out.weight"):
-            inner.append(parameter)
-        else:
-            plain.append(parameter)
-    adam_lr = settings.other_lr if settings.optimizer == "muon" else settings.base_lr
-    groups = [
-        {"params": plain, "weight_decay": settings.weight_decay, "base": adam_lr},
-        {"params": other, "weight_decay": 0.0, "base": adam_lr},
-    ]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(groups, lr=adam_lr, betas=(0.9, settings.beta2), fused=True)
-    ]
-    if inner:
-        muon = torch.optim.Muon(
-            [{"params": inner, "base": settings.base_lr}], lr=settings.base_lr, weight_decay=settings.weight_decay
-        )
-        optimizers.append(muon)
-    return optimizers
+    loss: float
+    labels: int
+    windows: int
+    norm: float
 
 
-@dataclass
 class Trainer:
-    """One run in one folder: `log.jsonl`, `checkpoints/step_N`, `model` (the exported average)."""
+    """One run in one folder: `log.jsonl`, `checkpoints/`, `model` (and `lora`), the newest export.
 
-    model: Mapperatorinator
-    settings: LoopSettings
-    folder: Path
-    device: torch.device
-    report: Callable[[str], None]
+    Args:
+        model: on the CPU, with its adapter if it has one.
+        scheme: what a resumed run must find unchanged.
+        accelerator: knows device, precision and the other processes.
+    """
 
-    def __post_init__(self) -> None:
-        self.model.to(self.device)
-        self.optimizers = make_optimizers(self.model, self.settings)
-        self.average = WeightAverage(self.model, self.settings.ema_decay)
-        self.step = 0
-        self.items_used = 0
+    def __init__(
+        self,
+        model: Mapperatorinator,
+        optim: OptimSettings,
+        loop: LoopSettings,
+        folder: Path,
+        accelerator: Accelerator,
+        journal: Journal,
+        scheme: dict[str, Any],
+    ):
+        self.optim, self.loop, self.folder = optim, loop, folder
+        self.accelerator, self.journal, self.scheme = accelerator, journal, scheme
+        self.model = model.to(accelerator.device)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.names = {p: name for name, p in trained.items()}
+        self.optimizer = accelerator.prepare_optimizer(make_optimizer(trained.items(), optim))
+        self.average = WeightAverage(trained, optim.ema_decay)
+        # prepared last: what is saved and exported is the plain model
+        self.wrapped = accelerator.prepare_model(torch.compile(model, dynamic=True) if loop.compile else model)
+        self.checkpoints = Checkpoints(folder / "checkpoints", loop.keep_checkpoints)
+        self.step = self.resumed_at = 0
+        self.since = time.monotonic()
+        self.cursors: dict[int, Cursor] = {}
+        self.pending: list[StepResult] = []
 
     # ---- running
 
-    def fit(self, batches: Iterator[Batch], evaluate: Callable[[], Iterable[Batch]] | None = None) -> None:
-        """Trains up to `total_steps`. `batches` must begin after `items_used` items of the stream."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.model.train()
-        began, losses, tokens = time.monotonic(), [], 0
-        first_step = self.step
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
-            while self.step < self.settings.total_steps:
-                loss, count, norm = self._step(batches)
-                losses.append(loss)
-                tokens += count
-                if self.step % self.settings.log_every == 0:
-                    row = self._row(losses, tokens, norm, time.monotonic() - began)
-                    _write_row(log, row)
-                    left = (
-                        (self.settings.total_steps - self.step) * (time.monotonic() - began) / (self.step - first_step)
-                    )
-                    self.report(f"step {self.step} loss {row['loss']:.4f} lr {row['lr']:.2e} eta {left / 60:.0f} min")
-                    losses, tokens = [], 0
-                if evaluate and self.step % self.settings.eval_every == 0:
-                    row = {"step": self.step, **self.measure(evaluate())}
-                    _write_row(log, row)
-                    self.report(f"step {self.step} evaluation {row}")
-                if self.step % self.settings.checkpoint_every == 0:
+    def fit(self, loader: Loader, evaluation: EvaluationBatches | None = None, draw: DrawSample | None = None) -> None:
+        """Trains up to `total_steps`. The loader must begin at `self.cursors`."""
+        batches = iter(loader)
+        if self.accelerator.is_main_process:
+            self.journal.begin(self.step)
+        self.wrapped.train()
+        saved = None
+        self.since = time.monotonic()
+        with StepProfiler(self.loop.profiler, self.folder / "profile") as profiler:
+            while self.step < self.optim.total_steps:
+                self.pending.append(self._step(batches))
+                self.cursors = loader.cursors
+                if self.step % self.loop.log_every == 0:
+                    self._log(loader.epoch)
+                if evaluation and self.step % self.loop.eval_every == 0:
+                    self._evaluate(evaluation, draw)
+                if self.step % self.loop.checkpoint_every == 0:
                     self.save()
-        self.save()
+                    saved = self.step
+                if profiler.step():
+                    break
+        if saved != self.step:
+            self.save()
 
-    def _step(self, batches: Iterator[Batch]) -> tuple[float, int, float]:
-        """One optimiser step. Micro-batches weigh by their labels, so accumulation equals one large batch."""
-        micro = [next(batches) for _ in range(self.settings.grad_acc)]
-        total = sum(int((b["labels"] != -100).sum()) for b in micro)
-        lost = 0.0
-        for batch in micro:
-            self.items_used = max(self.items_used, int(batch.pop("item").max()))
-            share = int((batch["labels"] != -100).sum()) / max(total, 1)
-            with self._autocast():
-                loss = self.model(**self._to_device(batch), return_logits=False).loss * share
-            loss.backward()
-            lost += float(loss.detach())
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.grad_clip))
+    def _step(self, batches: Iterator[Batch]) -> StepResult:
+        """One optimiser step over `grad_acc` micro-batches of every process."""
+        micro = [next(batches) for _ in range(self.optim.grad_acc)]
+        if self.step < self.loop.empty_from_step:
+            micro = [_without_empty(b) for b in micro]
+        counts = torch.tensor(
+            [sum(_labels(b) for b in micro), sum(len(b["labels"]) for b in micro)],
+            dtype=torch.float64,
+            device=self.accelerator.device,
+        )
+        labels, windows = self._sum(counts).tolist()
+        lost = torch.zeros((), device=self.accelerator.device)
+        for number, batch in enumerate(micro, start=1):
+            with contextlib.nullcontext() if number == len(micro) else self.accelerator.no_sync(self.wrapped):
+                loss = self._loss(batch, max(labels, 1), windows)
+                # gradients of processes are averaged, but they are shares of one sum
+                self.accelerator.backward(loss * self.accelerator.num_processes)
+            lost += loss.detach()
+        norm = self._clip()
         self.step += 1
-        rate = self._rate(self.step)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["base"]
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        self.average.update(self.model)
-        return lost, total, norm
+        set_rates(self.optimizer, self.step, self.optim)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update()
+        return StepResult(float(self._sum(lost)), int(labels), int(windows), norm)
 
-    @torch.no_grad()
-    def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Loss and share of right tokens of the averaged weights."""
-        self.average.swap(self.model)
-        self.model.eval()
-        lost, right, count = 0.0, 0, 0
-        for batch in batches:
-            batch.pop("item", None)
-            with self._autocast():
-                output = self.model(**self._to_device(batch))
-            labels = batch["labels"].to(self.device)
-            known = labels != -100
-            lost += float(output.loss) * int(known.sum())
-            right += int((output.logits.argmax(-1) == labels)[known].sum())
-            count += int(known.sum())
-        self.average.swap(self.model)
-        self.model.train()
-        return {"eval_loss": lost / max(count, 1), "eval_accuracy": right / max(count, 1)}
+    def _loss(self, batch: Batch, labels: float, windows: float) -> Tensor:
+        """This micro-batch's share in the loss of the step: tokens by the labels of all, onsets by the windows."""
+        output = self.wrapped(**self._to_device(batch), return_logits=False)
+        loss = output.token_loss * (_labels(batch) / labels)
+        if output.onset_loss is not None:
+            loss = loss + output.onset_loss * (len(batch["labels"]) / windows)
+        return loss
 
-    def _rate(self, step: int) -> float:
-        """Share of the base rate."""
-        s = self.settings
-        return learning_rate(step, base=1.0, warmup=s.warmup_steps, total=s.total_steps, decay=s.decay_steps)
+    def _clip(self) -> float:
+        limit = self.optim.grad_clip if self.optim.grad_clip > 0 else float("inf")
+        return float(self.accelerator.clip_grad_norm_(list(self.names), limit))
 
-    def _autocast(self) -> torch.autocast:
-        dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        wanted = dtypes.get(self.settings.mixed_precision)
-        return torch.autocast(self.device.type, wanted or torch.bfloat16, enabled=wanted is not None)
+    def _sum(self, value: Tensor) -> Tensor:
+        return self.accelerator.reduce(value, reduction="sum")
 
     def _to_device(self, batch: Batch) -> Batch:
-        return {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+        moved = {k: v.to(self.accelerator.device, non_blocking=True) for k, v in batch.items()}
+        return {**moved, "frames": sound_of(moved["frames"])}
 
-    def _row(self, losses: list[float], tokens: int, norm: float, seconds: float) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "loss": sum(losses) / len(losses),
-            "lr": self._rate(self.step) * self.settings.base_lr,
-            "grad_norm": norm,
-            "tokens": tokens,
-            "items": self.items_used,
-            "seconds": round(seconds, 1),
+    # ---- telling
+
+    def _log(self, epoch: float) -> None:
+        results, self.pending = self.pending, []
+        # lines of a resumed run tell the speed of the steps since then
+        steps = min(len(results), self.step - self.resumed_at)
+        seconds, self.since = (time.monotonic() - self.since) / steps, time.monotonic()
+        if not self.accelerator.is_main_process:
+            return
+        values = {
+            "loss": sum(r.loss for r in results) / len(results),
+            "lr": learning_rate(self.step, self.optim.base_lr, self.optim),
+            "epoch": epoch,
+            "labels": sum(r.labels for r in results),
+            "windows": sum(r.windows for r in results),
+            "seconds_per_step": round(seconds, 4),
+            "windows_per_second": round(results[-1].windows / max(seconds, 1e-9), 2),
         }
+        if self.loop.grad_l2:
+            values["grad_l2"] = sum(r.norm for r in results) / len(results)
+        if self.loop.weights_l2:
+            values["weights_l2"] = float(torch.sqrt(sum(p.detach().float().square().sum() for p in self.names)))
+        self.journal.training(self.step, values)
+
+    def _evaluate(self, evaluation: EvaluationBatches, draw: DrawSample | None) -> None:
+        """Metrics of the averaged weights, all processes together; then the main one writes and draws a map."""
+        shown: list[Batch] = []
+
+        def batches() -> Iterator[Batch]:
+            for batch in evaluation():
+                if not shown:
+                    shown.append(batch)
+                yield {**batch, "frames": sound_of(batch["frames"])}
+
+        with self.average.in_place():
+            report = evaluate(self.model, batches(), mixed_precision=self.loop.mixed_precision)
+            if self.accelerator.is_main_process:
+                self.journal.evaluation(self.step, report["metrics"])
+                if draw is not None:
+                    with merged(self.model) as plain:
+                        pictures = draw(plain.eval(), shown[0] if shown else None, self.step, self.folder / "samples")
+                        for name, path in pictures.items():
+                            self.journal.picture(self.step, name, path)
+        self.wrapped.train()
+        self.accelerator.wait_for_everyone()
+        self.since = time.monotonic()
 
     # ---- keeping
 
     def save(self) -> None:
-        """Writes `checkpoints/step_N` and the exported average in `model`; both appear whole or not at all."""
-        target = self.folder / "checkpoints" / f"step_{self.step}"
-        state = {
-            "step": self.step,
-            "items_used": self.items_used,
-            "model": self.model.state_dict(),
-            "optimizers": [o.state_dict() for o in self.optimizers],
-            "average": self.average.weights,
-            "average_updates": self.average.updates,
-        }
-        partial = target.with_name(target.name + ".partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        torch.save(state, partial / STATE_FILE)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(partial, target)
-        for old in self._checkpoints()[: -self.settings.keep_checkpoints]:
-            shutil.rmtree(old)
-        self.average.swap(self.model)
-        save_checkpoint(self.model, self.folder / "model", dtype=torch.float16)
-        self.average.swap(self.model)
+        """Writes a checkpoint and the export; every process must call it."""
+        cursors = dict(pair for part in gather_object([list(self.cursors.items())]) for pair in part)
+        states = gather_object([random_state()])
+        if self.accelerator.is_main_process:
+            state = RunState(
+                self.step,
+                cursors,
+                states,
+                self.scheme,
+                {"results": [list(r) for r in self.pending]},
+                {"average_updates": self.average.updates},
+            )
+            self.checkpoints.write(state, self._tensors())
+            self.export()
+        self.accelerator.wait_for_everyone()
 
-    def _checkpoints(self) -> list[Path]:
-        found = (self.folder / "checkpoints").glob("step_*")
-        return sorted((p for p in found if p.suffix != ".partial"), key=lambda p: int(p.name.removeprefix("step_")))
+    def _tensors(self) -> dict[str, dict[str, Tensor]]:
+        weights = adapter_state(self.model) if self.model.adapter is not None else dict(self.model.state_dict())
+        tensors = {"model": weights, "optimizer": optimizer_tensors(self._plain_optimizer, self.names)}
+        if self.average.weights:
+            tensors["average"] = self.average.weights
+        return tensors
 
-    def resume(self) -> bool:
-        """Continues from the newest checkpoint of the folder, if there is one.
+    @property
+    def _plain_optimizer(self) -> torch.optim.Optimizer:
+        return getattr(self.optimizer, "optimizer", self.optimizer)
+
+    def export(self) -> None:
+        """`model`: a checkpoint folder that inference loads; of a LoRA run `lora`, an adapter for its base."""
+        with self.average.in_place():
+            if self.model.adapter is not None:
+                save_adapter(self.model, self.folder / "lora")
+            else:
+                save_checkpoint(self.model, self.folder / "model", dtype=torch.float16)
+
+    def resume(self, checkpoint: Path | None = None) -> bool:
+        """Goes on from a checkpoint, by default the newest of the folder. Returns whether there was one.
 
         Raises:
-            CheckpointError: the checkpoint belongs to another model.
+            CheckpointError: it belongs to another model or other data; everything that differs is named.
         """
-        found = self._checkpoints()
-        if not found:
+        found = checkpoint or next(reversed(self.checkpoints.all()), None)
+        if found is None:
             return False
-        state = torch.load(found[-1] / STATE_FILE, map_location=self.device, weights_only=True)
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:
+        state = read_state(found)
+        differing = scheme_differences(self.scheme, state.scheme)
+        if differing:
             raise CheckpointError(
-                f"{found[-1]} belongs to another model; choose another output_dir: {error}"
-            ) from error
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
-        self.average.weights = {k: v.to(self.device) for k, v in state["average"].items()}
-        self.average.updates = state["average_updates"]
-        self.step, self.items_used = state["step"], state["items_used"]
+                f"{found} cannot be gone on from, because the run has changed: {'; '.join(differing)}. "
+                "Set it back, or start another output_dir with pretrained_path"
+            )
+        weights = read_tensors(found, "model")
+        if self.model.adapter is not None:
+            load_adapter_state(self.model, weights)
+        else:
+            self._load_weights(weights, found)
+        load_optimizer_tensors(self._plain_optimizer, self.names, read_tensors(found, "optimizer"))
+        if self.average.weights:
+            self.average.load(read_tensors(found, "average"), int(state.numbers["average_updates"]))
+        self.step = self.resumed_at = state.step
+        self.cursors = state.cursors
+        self.pending = [StepResult(*r) for r in state.pending["results"]]
+        if self.accelerator.process_index < len(state.random):
+            restore_random_state(state.random[self.accelerator.process_index])
         return True
 
+    def _load_weights(self, weights: dict[str, Tensor], found: Path) -> None:
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(f"{found} belongs to another model; choose another output_dir: {error}") from error
 
-def _write_row(log: Any, row: dict[str, Any]) -> None:
-    log.write(json.dumps(row) + "\n")
-    log.flush()
+
+def _without_empty(batch: Batch) -> Batch:
+    """Windows in which nothing happens but the end get no labels."""
+    labels = batch["labels"]
+    empty = ((labels == IGNORED) | (labels == EOS_ID)).all(1, keepdim=True)
+    return {**batch, "labels": labels.masked_fill(empty, IGNORED)}
+
+
+def _labels(batch: Batch) -> int:
+    return int((batch["labels"] != IGNORED).sum())

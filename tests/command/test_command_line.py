@@ -88,3 +88,21 @@ def test_exit_codes(capsys):
 
     assert cli.run(interrupt, "inference", "mini", TEXTS, []) == 130
     assert cli.run(fail, "inference", "mini", TEXTS, ["--frobnicate"]) == 2
+
+
+def test_many_jobs_run_one_after_the_other_and_the_worst_exit_code_counts(monkeypatch, tmp_path, capsys):
+    """`-m` is Hydra's: every combination of the values is a job."""
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def work(config):
+        seen.append((config["seed"], config["optim"]["base_lr"], config["output_dir"]))
+        if config["seed"] == 2:
+            raise InputError("two is not to be")
+
+    sweep = ["-m", "seed=1,2,3", "base_lr=0.5", "output_dir=runs/${hydra:job.num}", "path=my songs, all"]
+    assert cli.run(work, "train", "mini", ("path", "output_dir"), sweep) == 2
+    assert seen == [(1, 0.5, "runs/0"), (2, 0.5, "runs/1"), (3, 0.5, "runs/2")]
+    assert "two is not to be" in capsys.readouterr().err
+    assert cli.run(work, "train", "mini", ("path", "output_dir"), ["-m", "sed=1,2"]) == 2
+    assert len(seen) == 3

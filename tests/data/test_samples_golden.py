@@ -5,50 +5,37 @@ import dataclasses
 import numpy as np
 import pytest
 from golden_samples import (
+    CASES,
+    FILES,
     GOLDEN,
     MMRS,
     PROFILES,
+    WEB,
     ForcedDraws,
+    assert_is_recorded,
     cut_mmrs,
+    cut_set,
     digest,
     load,
     mmrs_facts,
     profile_of,
-    recipe_of,
     recipe_values,
     vocabulary_of,
+    web_cutter,
+    web_filter,
 )
 
 from osuT5.beatmap import read
-from osuT5.data.catalogue import MapFilter, read_tags
+from osuT5.data.catalogue import MapFilter
 from osuT5.data.mmrs import read_metadata
 from osuT5.data.recipes import compat
-from osuT5.data.samples import IGNORED, SampleMaker, prepare_map
-from osuT5.data.sets import SetCutter
+from osuT5.data.samples import SampleMaker, prepare_map
 from osuT5.data.web import web_facts, web_set
 from osuT5.data.windows import FrameGrid, cut_sound
 from osuT5.events import Conditions, ContextType, Template, Vocabulary, encode, load_profile
 
-FILES = {name: load(f"training/samples_{name}.json.gz") for name in (*PROFILES, "variants")}
-CASES = [(file, name) for file, content in FILES.items() for name in content["cases"]]
-WEB = load("training/samples_web_v32.json.gz")
 SEQUENCES = load("tokens/training_sequences.json.gz")["cases"]
 LOSSY_SET = {0, 1}  # classes of the maps with MP3 sound: decoders differ in the last bits
-
-
-def labels_of(sample) -> list[list[int]]:
-    return [[i, int(label)] for i, label in enumerate(sample.labels) if label != IGNORED]
-
-
-def assert_is_recorded(sample, recorded):
-    first = recorded["first_non_pad"]
-    assert sample.input_ids[first:].tolist() == recorded["decoder_input_ids"], recorded["text"]
-    assert not sample.input_ids[:first].any()
-    assert labels_of(sample) == recorded["labels"], recorded["text"]
-    assert sample.song_position == pytest.approx(recorded["song_position"], abs=1e-6)
-    encoder = sample.encoder
-    assert (encoder.style, encoder.mapper) == (recorded["beatmap_idx"], recorded["mapper_idx"])
-    assert encoder.weight == (pytest.approx(recorded["sample_weights"]) if "sample_weights" in recorded else None)
 
 
 def assert_sounds_as_recorded(sample, song, recorded, tolerance=None):
@@ -94,24 +81,14 @@ def test_the_vocabulary_of_a_training_slice_is_the_published_one(name):
 @pytest.mark.parametrize("name", list(WEB["cases"]))
 def test_samples_of_the_web_data_set(name):
     case = WEB["cases"][name]
-    config = case["config"]
-    profile = profile_of("v32", config)
-    vocabulary = Vocabulary.from_profile(
-        profile,
-        mappers=[int(user) for user in WEB["vocab"]["mapper_idx"]],
-        beatmap_mapper={int(k): v for k, v in WEB["vocab"]["beatmap_mapper"].items()},
-        descriptors=read_tags(MMRS / "tags.json"),
-        beatmap_descriptors={int(k): v for k, v in WEB["vocab"]["beatmap_descriptors"].items()},
-    )
-    cutter = SetCutter(profile, vocabulary, recipe_of(profile, config, evaluation=name == "eval"))
-    chosen = MapFilter(gamemodes=config["gamemodes"], ranked_statuses=config["ranked_statuses"])
+    cutter = web_cutter(name)
     made = []
     with np.load(MMRS.parent / "web_audio.npz") as sounds:
         for row in WEB["rows"]:
-            found = web_set(row, lambda key=row["__key__"]: sounds[key].astype(np.float32) / 32768, chosen)
+            found = web_set(row, lambda key=row["__key__"]: sounds[key].astype(np.float32) / 32768, web_filter(name))
             assert (found is None) == (row["__key__"] == "empty")
             if found is not None:
-                made += cutter.samples(found, ForcedDraws(), offset=case.get("forced_frame_offset"))
+                made += cut_set(cutter, found, ForcedDraws(), case.get("forced_frame_offset"))
     assert len(made) == len(case["samples"])
     for (sample, song), recorded in zip(made, case["samples"], strict=True):
         assert_is_recorded(sample, recorded)

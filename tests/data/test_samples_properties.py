@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from osuT5.beatmap import read
 from osuT5.data.budget import fit_centred, fit_from_start
+from osuT5.data.keyed import MapDraws
 from osuT5.data.recipes import RECIPES, SampleRecipe, improved, recipe_for
 from osuT5.data.samples import IGNORED, SampleMaker, prepare_map
 from osuT5.data.windows import FrameGrid
@@ -83,7 +84,7 @@ def test_labels_are_what_follows_and_nothing_exceeds_the_decoder(key, recipe, ro
     profile = PROFILES[key[0]].replace(tgt_seq_len=room, center_pad_decoder=centred)
     vocabulary = VOCABULARIES[key[0]]
     maker = SampleMaker(profile, vocabulary, recipe)
-    for sample in maker.samples(SOURCES[key], grid_of(profile), np.random.default_rng(seed)):
+    for sample in maker.samples(SOURCES[key], grid_of(profile), MapDraws(seed, 0, 0)):
         ids, labels = sample.input_ids, sample.labels
         assert len(ids) == len(labels) <= room
         assert ids.min() >= 0 and ids.max() < vocabulary.vocab_size_in
@@ -106,7 +107,7 @@ def test_improved_recipe_never_teaches_to_end_where_events_were_cut(key, room, s
     recipe = dataclasses.replace(improved(profile), time_jitter=0, snapping_noise=0.0)
     ends = {vocabulary.context_eos[c]: c for c in vocabulary.context_eos}
     for sample in SampleMaker(profile, vocabulary, recipe).samples(
-        SOURCES[key], grid_of(profile), np.random.default_rng(seed)
+        SOURCES[key], grid_of(profile), MapDraws(seed, 0, 0)
     ):
         said = [int(label) for label in sample.labels if label != IGNORED]
         if sample.cut:
@@ -120,7 +121,7 @@ def test_published_recipe_ends_cut_windows_as_if_they_were_whole():
     profile = PROFILES["v28"].replace(tgt_seq_len=90)
     recipe = dataclasses.replace(recipe_for("compat", profile), time_jitter=0, frame_offset_prob=0.0)
     source = SOURCES["v28", "std_basic"]
-    made = SampleMaker(profile, VOCABULARIES["v28"], recipe).samples(source, grid_of(profile), np.random.default_rng(0))
+    made = SampleMaker(profile, VOCABULARIES["v28"], recipe).samples(source, grid_of(profile), MapDraws(0, 0, 0))
     cut = [s for s in made if s.cut]
     assert cut and all(s.labels[-1] == EOS for s in cut)
 
@@ -130,10 +131,9 @@ def test_a_chart_that_is_trusted_for_rhythm_only_labels_nothing_else():
     allowed = np.zeros(vocabulary.vocab_size_out, dtype=bool)
     allowed[vocabulary.ids_of(EventType.TIME_SHIFT, EventType.SNAPPING)] = True
     path = next(p for p in MAPS if p.stem == "std_long")
-    rng = np.random.default_rng
     plain, masked = (
         SampleMaker(profile, vocabulary, SampleRecipe()).samples(
-            source_of(path, profile, vocabulary, labelled=table), grid_of(profile), rng(0)
+            source_of(path, profile, vocabulary, labelled=table), grid_of(profile), MapDraws(0, 0, 0)
         )
         for table in (None, allowed)
     )
@@ -164,7 +164,7 @@ def test_noise_touches_the_input_only_and_stays_in_range():
     source = SOURCES["v32", "std_long"]
     noisy = SampleRecipe(time_jitter=3, common_time_jitter=2, snapping_noise=0.5)
     clean, shaken = (
-        SampleMaker(profile, vocabulary, r).samples(source, grid_of(profile), np.random.default_rng(5), offset=0)
+        SampleMaker(profile, vocabulary, r).samples(source, grid_of(profile), MapDraws(5, 0, 0), offset=0)
         for r in (SampleRecipe(), noisy)
     )
     for before, after in zip(clean, shaken, strict=True):
@@ -186,7 +186,7 @@ def test_dropped_conditions_are_said_to_be_unknown():
     source.conditions = dataclasses.replace(source.conditions, mapper_id=7, year=2015, beatmap_id=70005)
     dropped = {"difficulty": 1.0, "mapper_id": 1.0, "year": 1.0}
     maker = SampleMaker(profile, vocabulary, SampleRecipe(dropout=dropped))
-    for sample in maker.samples(source, grid_of(profile), np.random.default_rng(0)):
+    for sample in maker.samples(source, grid_of(profile), MapDraws(0, 0, 0)):
         said = set(sample.input_ids.tolist())
         assert {vocabulary.mapper_id(None), vocabulary.year_id(None), vocabulary.difficulty_id(None)} <= said
         assert vocabulary.mapper_id(7) not in said
@@ -204,7 +204,7 @@ def test_state_of_a_window_is_the_maps_own_or_that_of_this_epoch():
     offset = int(events.times[index] * profile.sample_rate / 1000 / profile.hop_length) + 2
     for state, expected in (("events", on), ("carried", 0)):
         maker = SampleMaker(profile, vocabulary, SampleRecipe(state=state))
-        first = maker.samples(source, grid, np.random.default_rng(0), offset=offset)[0]
+        first = maker.samples(source, grid, MapDraws(0, 0, 0), offset=offset)[0]
         start = int(np.flatnonzero(first.input_ids == vocabulary.sos_id)[0])
         kiai = [vocabulary.decode(int(i)).value for i in first.input_ids[:start]
                 if i in vocabulary.ids_of(EventType.KIAI)]  # fmt: skip
@@ -215,7 +215,7 @@ def test_conditions_that_do_not_fit_are_an_error_that_names_the_room():
     profile = PROFILES["v28"].replace(tgt_seq_len=12)
     maker = SampleMaker(profile, VOCABULARIES["v28"], SampleRecipe())
     with pytest.raises(InputError, match="tgt_seq_len is 12"):
-        maker.samples(SOURCES["v28", "std_basic"], grid_of(profile), np.random.default_rng(0))
+        maker.samples(SOURCES["v28", "std_basic"], grid_of(profile), MapDraws(0, 0, 0))
 
 
 def test_recipes_are_found_by_name():
@@ -239,5 +239,5 @@ def test_conditions_defaults_are_not_changed_by_cutting():
     source = SOURCES["mini", "taiko"]
     before = dataclasses.replace(source.conditions)
     maker = SampleMaker(PROFILES["mini"], VOCABULARIES["mini"], SampleRecipe(dropout={"difficulty": 1.0}))
-    maker.samples(source, grid_of(PROFILES["mini"]), np.random.default_rng(0))
+    maker.samples(source, grid_of(PROFILES["mini"]), MapDraws(0, 0, 0))
     assert source.conditions == before and isinstance(before, Conditions)

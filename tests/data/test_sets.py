@@ -1,11 +1,10 @@
-"""From a data set to items: what is left out, what is drawn, and what a training stream gets."""
+"""From a data set to samples: what is taken, what is left out, and what is drawn."""
 
 import dataclasses
-from itertools import islice
 
 import numpy as np
 import pytest
-from golden_samples import MMRS, mmrs_facts
+from golden_samples import MMRS, cut_set, mmrs_facts
 
 from osuT5.data.catalogue import (
     ClassTables,
@@ -17,17 +16,16 @@ from osuT5.data.catalogue import (
     read_tags,
     read_weights,
 )
+from osuT5.data.keyed import SetDraws
 from osuT5.data.mmrs import mmrs_sets, read_metadata
 from osuT5.data.recipes import SampleRecipe, recipe_for
-from osuT5.data.samples import SampleMaker
-from osuT5.data.set_items import SetItems
 from osuT5.data.sets import MapSet, SetCutter
-from osuT5.data.stream import StreamSettings, encoder_conditions, item_generator, stream
 from osuT5.data.web import web_facts
 from osuT5.errors import InputError
 from osuT5.events import ContextType, Template, Vocabulary, load_profile
 
 FACTS = mmrs_facts({"gamemodes": ()})
+DRAWS = SetDraws(seed=0, epoch=0, number=0, first=0)
 
 
 def vocabulary_for(profile, tables: ClassTables | None = None) -> Vocabulary:
@@ -45,7 +43,7 @@ def test_a_broken_map_or_song_is_left_out_and_named_and_the_rest_is_cut():
     broken_map = MapSet(sets[0].facts, [b"no map", *sets[0].maps[1:]], sets[0].sound)
     no_song = mmrs_sets(MMRS, [dataclasses.replace(m, audio_file="missing.mp3") for m in sets[1].facts])[0]
     cutter = cutter_for(recipe=SampleRecipe())
-    made = [pair for one in (broken_map, no_song, sets[2]) for pair in cutter.samples(one, np.random.default_rng(0))]
+    made = [pair for one in (broken_map, no_song, sets[2]) for pair in cut_set(cutter, one, DRAWS)]
     assert {sample.encoder.style for sample, _ in made} == {3, 4, 5}
     assert list(cutter.skipped) == ["map 2001", "set 1002"]
 
@@ -54,10 +52,11 @@ def test_a_set_is_played_one_way_for_all_its_maps_and_its_times_follow_the_speed
     recipe = SampleRecipe(speed_prob=1.0, speed_range=(1.5, 1.5))
     plain, fast = cutter_for(recipe=SampleRecipe()), cutter_for(recipe=recipe)
     one = mmrs_sets(MMRS, FACTS)[0]
-    rng = np.random.default_rng
-    slow_song = next(plain.samples(one, rng(0)))[1]
-    songs = {len(song) for _, song in fast.samples(one, rng(0))}
-    assert len(songs) == 1 and songs.pop() == pytest.approx(len(slow_song) / 1.5, abs=1)
+    slow, _ = plain.cut(one, DRAWS)
+    song, samples = fast.cut(one, DRAWS)
+    assert len(song) == pytest.approx(len(slow) / 1.5, abs=1)
+    lengths = {round(sample.song_position[0] * (len(song) // 128 + 1)) - sample.start_frame for sample in samples}
+    assert lengths == {0}
 
 
 def test_speeds_flips_and_templates_are_drawn_as_often_as_the_recipe_says():
@@ -90,7 +89,7 @@ def test_the_mapper_is_named_by_the_file_or_by_the_data_set():
     one = mmrs_sets(MMRS, row)[0]
     for mapper_of, expected in (("file", 501), ("row", 502)):
         cutter = cutter_for(recipe=SampleRecipe(mapper_of=mapper_of))
-        sample, _ = next(cutter.samples(one, np.random.default_rng(0)))
+        sample = cutter.cut(one, DRAWS)[1][0]
         assert cutter.vocabulary.mapper_id(expected) in sample.input_ids
         assert sample.encoder.mapper == cutter.vocabulary.mapper_class(502)
 
@@ -100,48 +99,8 @@ def test_a_year_that_no_token_says_is_unknown(year):
     date = None if year is None else FACTS[0].submitted_date.replace(year=year)
     one = mmrs_sets(MMRS, [dataclasses.replace(m, submitted_date=date) for m in FACTS])[0]
     cutter = cutter_for(recipe=SampleRecipe())
-    sample, _ = next(cutter.samples(one, np.random.default_rng(0)))
+    sample = cutter.cut(one, DRAWS)[1][0]
     assert cutter.vocabulary.year_id(None) in sample.input_ids
-
-
-def test_items_visit_every_map_once_an_epoch_in_a_new_order_each_time():
-    sets = [MapSet(one.facts, one.maps, lambda speed: np.zeros(16000, np.float32)) for one in mmrs_sets(MMRS, FACTS)]
-    items = SetItems(sets, cutter_for())
-
-    def epoch(number):
-        rng = np.random.default_rng
-        return [items(number * len(items) + i, rng(i)).source.encoder.style for i in range(len(items))]
-
-    first, second = epoch(0), epoch(1)
-    assert sorted(first) == sorted(second) == list(range(6)) and first != second
-    assert epoch(0) == first
-
-
-def test_no_maps_is_an_error_and_not_an_endless_loop():
-    with pytest.raises(InputError, match="passes the filters"):
-        SetItems([], cutter_for())
-
-
-def test_a_stream_of_a_data_set_tells_the_encoder_what_its_model_wants():
-    cutter = cutter_for("v30")
-    cutter.weights = {2001: 2.0}
-    std = [m for m in FACTS if m.mode == 0]
-    assert encoder_conditions(cutter.profile) == ("difficulty", "mapper_idx", "song_position")
-    settings = StreamSettings(batch_size=2, pool=4, chunk=1)
-    maker = SampleMaker(cutter.profile, cutter.vocabulary, cutter.recipe)
-    batch = next(islice(stream(SetItems(mmrs_sets(MMRS, std), cutter), maker, settings), 1))
-    assert batch["frames"].shape == (2, cutter.profile.window_samples)
-    assert batch["song_position"].shape == (2, 2) and batch["difficulty"].shape == (2,)
-    assert batch["mapper_idx"].max() <= len(class_tables(FACTS).mappers)
-    assert set(batch["sample_weights"].tolist()) <= {1.0, 2.0}
-    told = cutter_for("v32")
-    plain = next(stream(SetItems(mmrs_sets(MMRS, FACTS), told), told.maker, settings))
-    assert set(plain) == {"frames", "decoder_input_ids", "labels", "item"}
-
-
-def test_item_generators_differ_by_number():
-    assert item_generator(1, 2).integers(2**62) == item_generator(1, 2).integers(2**62)
-    assert item_generator(1, 2).integers(2**62) != item_generator(1, 3).integers(2**62)
 
 
 def test_a_slice_beyond_the_data_set_is_an_error_that_says_how_many_sets_there_are():

@@ -62,7 +62,8 @@ class RecordedFilters:
     def __init__(self, settled, profile, vocabulary):
         self.s, self.profile, self.vocabulary = settled, profile, vocabulary
 
-    def __call__(self, context, frame):
+    def __call__(self, context, frame, onsets):
+        assert onsets is None  # published models have no head for them
         s, v = self.s, self.vocabulary
         chain = [f.MonotonicTime(v)]
         if s.timeshift_bias:

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from osuT5.data.catalogue import MapFilter, class_tables, read_tags, read_weights
 from osuT5.data.mmrs import mmrs_sets, read_metadata
 from osuT5.data.recipes import compat
-from osuT5.data.sets import SetCutter
+from osuT5.data.samples import IGNORED
+from osuT5.data.sets import MapSet, SetCutter
 from osuT5.events import ContextType, Template, Vocabulary, load_profile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -55,10 +57,24 @@ DROPOUT_KEYS = {
 
 
 class ForcedDraws:
-    """Draws as the recording forced them: what can happen does, integers are the lowest or the highest possible."""
+    """Draws as the recording forced them: what can happen does, integers are the lowest or the highest possible.
+
+    The same numbers for every set, map and window.
+    """
 
     def __init__(self, highest: bool = False):
         self.highest = highest
+
+    def set(self):
+        return self
+
+    def difficulty(self, place: int):
+        return self
+
+    map = template = set
+
+    def window(self, index: int):
+        return self
 
     def random(self, size=None):
         return 0.0 if size is None else np.zeros(size)
@@ -72,6 +88,11 @@ class ForcedDraws:
 def load(name: str):
     data = (GOLDEN / name).read_bytes()
     return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
+
+
+FILES = {name: load(f"training/samples_{name}.json.gz") for name in (*PROFILES, "variants")}
+WEB = load("training/samples_web_v32.json.gz")
+CASES = [(file, name) for file, content in FILES.items() for name in content["cases"]]
 
 
 def recipe_values(config) -> dict:
@@ -117,20 +138,65 @@ def mmrs_facts(config):
     return chosen.select(read_metadata(MMRS))
 
 
-def cut_mmrs(name: str, case) -> tuple[Vocabulary, list]:
-    """The samples that a case should have, each with the sound of its song."""
+def cut_mmrs(name: str, case, open_sets=None) -> tuple[Vocabulary, list]:
+    """The samples that a case should have, each with the sound of its song.
+
+    `open_sets`: (facts, normalize=bool) -> sets; those of the MMRS files by default.
+    """
+    open_sets = open_sets or partial(mmrs_sets, MMRS)
     config = case["config"]
     profile = profile_of(name, config)
     facts = mmrs_facts(config)
     vocabulary = vocabulary_of(profile, facts, config)
     weights = read_weights(MMRS / config["sample_weights_path"]) if config["sample_weights_path"] else None
     cutter = SetCutter(profile, vocabulary, recipe_of(profile, config, case["test"]), weights)
-    rng = ForcedDraws(highest=config["timing_random_offset"] > 0)
+    draws = ForcedDraws(highest=config["timing_random_offset"] > 0)
     start = config["test_dataset_start"]
-    sets = mmrs_sets(MMRS, facts, normalize=config["normalize_audio"])[start:]
-    samples = [pair for one in sets for pair in cutter.samples(one, rng, offset=case["forced_frame_offset"])]
+    sets = open_sets(facts, normalize=config["normalize_audio"])[start:]
+    samples = [pair for one in sets for pair in cut_set(cutter, one, draws, case["forced_frame_offset"])]
     assert not cutter.skipped
     return vocabulary, samples
+
+
+def cut_set(cutter: SetCutter, one: MapSet, draws, offset: int | None = None) -> list:
+    """The samples of a set, each with the sound of its song."""
+    sound, samples = cutter.cut(one, draws, offset)
+    return [(sample, sound) for sample in samples]
+
+
+def labels_of(sample) -> list[list[int]]:
+    return [[i, int(label)] for i, label in enumerate(sample.labels) if label != IGNORED]
+
+
+def assert_is_recorded(sample, recorded) -> None:
+    first = recorded["first_non_pad"]
+    assert sample.input_ids[first:].tolist() == recorded["decoder_input_ids"], recorded["text"]
+    assert not sample.input_ids[:first].any()
+    assert labels_of(sample) == recorded["labels"], recorded["text"]
+    assert np.allclose(sample.song_position, recorded["song_position"], atol=1e-6)
+    encoder = sample.encoder
+    assert (encoder.style, encoder.mapper) == (recorded["beatmap_idx"], recorded["mapper_idx"])
+    weight = recorded.get("sample_weights")
+    assert encoder.weight is None if weight is None else abs(encoder.weight - weight) <= 1e-6 * abs(weight)
+
+
+def web_cutter(name: str) -> SetCutter:
+    """The cutter of a recorded case of the web data set."""
+    config = WEB["cases"][name]["config"]
+    profile = profile_of("v32", config)
+    vocabulary = Vocabulary.from_profile(
+        profile,
+        mappers=[int(user) for user in WEB["vocab"]["mapper_idx"]],
+        beatmap_mapper={int(k): v for k, v in WEB["vocab"]["beatmap_mapper"].items()},
+        descriptors=read_tags(MMRS / "tags.json"),
+        beatmap_descriptors={int(k): v for k, v in WEB["vocab"]["beatmap_descriptors"].items()},
+    )
+    return SetCutter(profile, vocabulary, recipe_of(profile, config, evaluation=name == "eval"))
+
+
+def web_filter(name: str) -> MapFilter:
+    config = WEB["cases"][name]["config"]
+    return MapFilter(gamemodes=config["gamemodes"], ranked_statuses=config["ranked_statuses"])
 
 
 def digest(sound: np.ndarray) -> str:

@@ -1,0 +1,30 @@
+"""The processes of a run and its device: alone, under torchrun, or as tasks of a cluster job."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from accelerate import Accelerator
+
+from osuT5.errors import InputError
+from osuT5.training.settings import LoopSettings
+
+
+def open_accelerator(loop: LoopSettings) -> Accelerator:
+    """Raises InputError: the device is not there."""
+    join_cluster_job()
+    if loop.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device={loop.device}: torch sees no GPU here; use device=auto or device=cpu")
+    return Accelerator(cpu=loop.device == "cpu" or not torch.cuda.is_available(), mixed_precision=loop.mixed_precision)
+
+
+def join_cluster_job() -> None:
+    """Tells torch which task of a job this is, as torchrun would, where Hydra's submitit launcher started several."""
+    if "SUBMITIT_EXECUTOR" not in os.environ or "RANK" in os.environ:
+        return
+    from submitit import JobEnvironment
+    from submitit.helpers import TorchDistributedEnvironment
+
+    if JobEnvironment().num_tasks > 1:
+        TorchDistributedEnvironment().export()
