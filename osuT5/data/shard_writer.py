@@ -28,7 +28,7 @@ class ShardWriter:
     """Collects some sets and writes them as one file."""
 
     def __init__(self, sample_rate: int, audio: str = "pcm"):
-        """Args: audio: "pcm" (read in place) or "flac" (about half as large, decoded whenever a set is read)."""
+        """Args: audio: "pcm" (read in place) or "flac" (smaller, decoded whenever a set is read)."""
         self.sample_rate, self.audio = sample_rate, audio
         self._tables = MapTables()
         self._facts: list[MapFacts] = []

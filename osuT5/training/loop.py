@@ -40,6 +40,7 @@ from osuT5.training.checkpoints import (
 from osuT5.training.evaluator import evaluate
 from osuT5.training.journal import Journal
 from osuT5.training.optimizers import OptimSettings, learning_rate, make_optimizer, set_rates
+from osuT5.training.processes import peak_memory
 from osuT5.training.profiler import StepProfiler
 from osuT5.training.settings import LoopSettings
 
@@ -182,6 +183,8 @@ class Trainer:
             "seconds_per_step": round(seconds, 4),
             "windows_per_second": round(results[-1].windows / max(seconds, 1e-9), 2),
         }
+        if (memory := peak_memory(self.accelerator.device)) is not None:
+            values["peak_memory_mb"] = memory
         if self.loop.grad_l2:
             values["grad_l2"] = sum(r.norm for r in results) / len(results)
         if self.loop.weights_l2:

@@ -20,12 +20,14 @@ from osuT5.data.side_files import read_local_descriptors, read_mappers, read_vot
 from osuT5.data.source import Source
 from osuT5.data.web_archives import web_sets
 from osuT5.errors import InputError
-from osuT5.events import Vocabulary
+from osuT5.events import Vocabulary, descriptor_classes
 from osuT5.training.settings import RunSettings, SplitSettings
 
 EVALUATION_SEED = 7
 # sources of descriptors whose classes are the ids of a tags file
 TAGGED = ("user_tags", "web")
+# the tags that these classes mean where no file of tags is named
+BUILT_IN_TAGS = "web"
 
 Opened = tuple[list[MapFacts], Callable[[Sequence[MapFacts]], list[MapSet]]]
 
@@ -108,19 +110,26 @@ def _web(run: RunSettings, split: SplitSettings) -> Opened:
     return [facts for one in found for facts in one.facts], lambda _: found
 
 
-OPENERS: Mapping[str, Callable[[RunSettings, SplitSettings], Opened]] = {"mmrs": _mmrs, "ors": _ors, "shards": _shards}
+OPENERS: Mapping[str, Callable[[RunSettings, SplitSettings], Opened]] = {
+    "mmrs": _mmrs,
+    "ors": _ors,
+    "shards": _shards,
+    "web": _web,
+}
 
 
 def _vocabulary(run: RunSettings, split: SplitSettings, recipe: SampleRecipe, facts: Sequence[MapFacts]) -> Vocabulary:
     """Classes of mappers and descriptors as the training split has them."""
     source, votes = split.descriptor_source, recipe.min_tag_votes
-    tags = read_tags(_needed(split.tags_path, source)) if source in TAGGED else None
+    tags = None
+    if source in TAGGED:
+        tags = read_tags(split.tags_path) if split.tags_path else descriptor_classes(BUILT_IN_TAGS)
     given = None
     if source == "web" and split.descriptors_path:
         given = descriptors_by_votes(read_votes(split.descriptors_path), tags or {}, votes)
     names = None
     if source == "local":
-        names, given = read_local_descriptors(_needed(split.descriptors_path, source))
+        names, given = read_local_descriptors(_descriptors_path(split))
     mappers = None if split.mappers_path is None else read_mappers(split.mappers_path)
     if mappers is not None:
         facts = [replace(m, user_id=mappers.get(m.beatmap_id)) for m in facts]
@@ -137,11 +146,10 @@ def _vocabulary(run: RunSettings, split: SplitSettings, recipe: SampleRecipe, fa
     )
 
 
-def _needed(path: str | None, source: str) -> str:
-    if not path:
-        option = "data.descriptors_path" if source == "local" else "data.tags_path"
-        raise InputError(f"descriptors of the source {source!r} need {option}; or set data.add_descriptors=false")
-    return path
+def _descriptors_path(split: SplitSettings) -> str:
+    if not split.descriptors_path:
+        raise InputError("local descriptors need data.descriptors_path; or set data.add_descriptors=false")
+    return split.descriptors_path
 
 
 def _mixture(run: RunSettings, split: SplitSettings, recipe: SampleRecipe, vocabulary: Vocabulary) -> Source:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import torch
 from accelerate import Accelerator
 
 from osuT5.errors import InputError
 from osuT5.training.settings import LoopSettings
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def open_accelerator(loop: LoopSettings) -> Accelerator:
@@ -17,6 +23,16 @@ def open_accelerator(loop: LoopSettings) -> Accelerator:
     if loop.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device={loop.device}: torch sees no GPU here; use device=auto or device=cpu")
     return Accelerator(cpu=loop.device == "cpu" or not torch.cuda.is_available(), mixed_precision=loop.mixed_precision)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Most memory that this process has held so far in MB: of the GPU, or of the machine; None where nobody says."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    if resource is None:
+        return None
+    unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
 
 
 def join_cluster_job() -> None:

@@ -149,6 +149,14 @@ def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "00000-000.safetensors").stat().st_mtime_ns == first["00000-000.safetensors"]
 
 
+@pytest.mark.slow
+def test_the_number_of_workers_changes_nothing(tmp_path):
+    one, two = (compile_data(CompileSettings(str(MMRS), tmp_path / str(n), workers=n)) for n in (1, 2))
+    assert one == two
+    for row in one["shards"]:
+        assert (tmp_path / "1" / row["file"]).read_bytes() == (tmp_path / "2" / row["file"]).read_bytes()
+
+
 def test_a_folder_of_other_shards_is_not_mixed_with_these(tmp_path):
     out = tmp_path / "out"
     compile_data(CompileSettings(str(MMRS), out))

@@ -4,7 +4,7 @@ import numpy as np
 
 from osuT5.audio import Song
 from osuT5.beatmap import TimingPoint
-from osuT5.inference.tick_weights import TickWeights, loudness_of
+from osuT5.inference.tick_weights import OnsetOdds, TickWeights, loudness_of
 
 
 def test_only_ticks_of_the_grid_can_be_chosen():
@@ -39,3 +39,16 @@ def test_sound_at_a_tick_makes_it_likelier_on_the_game_clock():
     loud = loudness_of(Song(samples, rate))
     weights = TickWeights([TimingPoint(0, 400)], 3.0, loud).window(0, 3000, 300)
     assert weights[40] > weights[80] + 1 and weights[120] > weights[160] + 1
+
+
+def test_ticks_where_the_model_hears_an_onset_come_first():
+    odds = np.full(128, -6.0)
+    odds[[25, 75]] = 4.0  # 16 ms slices: 400 and 1200 ms
+    heard = OnsetOdds(odds, 16.0)
+    ticks = np.array([0.0, 400.0, 800.0, 1200.0])
+    first = np.exp(heard.log_first(ticks))
+    assert first.argmax() == 1 and first[1] > 0.9
+    assert first.sum() <= 1
+    weights = TickWeights([TimingPoint(0, 400)], 3.0, None, habit=0, onsets=1.0).window(0, 2000, 200, heard)
+    assert weights[40] > weights[0] and weights[40] > weights[80]
+    assert TickWeights([TimingPoint(0, 400)], 3.0, None, habit=0, onsets=0).window(0, 2000, 200, heard)[40] == 0
