@@ -12,7 +12,7 @@ from osuT5.data.batches import Batch, collate, join
 from osuT5.data.keyed import Purpose, generator
 from osuT5.data.source import Source
 from osuT5.data.stream import Cursor, StreamSettings, stream
-from osuT5.errors import InputError
+from osuT5.errors import InputError, MapperatorinatorError
 
 # How worker part and main process talk of cursors: rows of lane, block, turn, skip, served.
 _CURSOR = ("block", "turn", "skip", "served")
@@ -40,13 +40,19 @@ class _Lanes(IterableDataset):
     ):
         self.source, self.settings, self.lanes, self.cursors, self.told = source, settings, lanes, cursors, told
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | MapperatorinatorError]:
         info = get_worker_info()
         lanes = self.lanes
         if info is not None:
             torch.set_num_threads(1)
             lanes = lanes[info.id :: info.num_workers]
-        for rows in stream(self.source, self.settings, lanes, self.cursors):
+        rows_of_batches = stream(self.source, self.settings, lanes, self.cursors)
+        while True:
+            try:
+                rows = next(rows_of_batches)
+            except MapperatorinatorError as error:
+                yield error  # raised in the main process: what a worker raises arrives with its whole traceback
+                return
             batch = collate([w for _, windows, _ in rows for w in windows], self.told)
             batch["lane"] = torch.tensor([lane for lane, windows, _ in rows for _ in windows])
             batch["cursors"] = torch.tensor([[lane, *(getattr(c, f) for f in _CURSOR)] for lane, _, c in rows])
@@ -93,7 +99,7 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         parts = iter(self.parts)
         while True:
-            batch = join([next(parts) for _ in range(max(self.workers, 1))])
+            batch = join([_next(parts) for _ in range(max(self.workers, 1))])
             for lane, *values in batch.pop("cursors").tolist():
                 self.cursors[lane] = Cursor(*values)
             lanes = batch.pop("lane")
@@ -106,6 +112,14 @@ class Loader:
     def epoch(self) -> float:
         """Epochs read so far, as the slowest lane has it."""
         return min(c.turn for c in self.cursors.values()) / max(self.units, 1)
+
+
+def _next(parts: Iterator[Batch | MapperatorinatorError]) -> Batch:
+    """Raises MapperatorinatorError: what the reading met, in whichever process."""
+    part = next(parts)
+    if isinstance(part, MapperatorinatorError):
+        raise part
+    return part
 
 
 def evaluation_batches(

@@ -138,15 +138,18 @@ class Lane:
         return [parts[i] for i in order]
 
     def _read(self, needed: int) -> None:
-        """Reads units until so many windows are held. Raises InputError when a whole epoch gave none."""
-        empty = 0
+        """Reads units until so many windows are held. Raises InputError when no unit gives any."""
+        empty: set[int] = set()  # units that gave none, one after the other
         while len(self._held) < needed:
             epoch, unit = self._unit(self._turn)
             windows = self.source.windows(epoch, unit)
             self._held += [(self._turn, i, w) for i, w in enumerate(windows) if i >= self._skip]
             self._turn, self._skip = self._turn + self.settings.lanes, 0
-            empty = 0 if windows else empty + 1
-            if empty > len(self.source):
+            if windows:
+                empty.clear()
+            else:
+                empty.add(unit)
+            if len(empty) == len(self.source):
                 raise InputError("the training data gives no windows: no map could be used, see the log")
 
     def _unit(self, turn: int) -> tuple[int, int]:

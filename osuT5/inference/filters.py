@@ -47,15 +47,14 @@ class Filter:
         return scores
 
 
-class LastTime(Filter):
-    """Knows the last time id since the last start mark: `last`, shape (rows, 1), -1 where there is none."""
+class MonotonicTime(Filter):
+    """Inside one context, time never runs backwards: ids below the last time since the last start mark are out."""
 
     def __init__(self, vocabulary: Vocabulary):
         self.first = vocabulary.event_start[EventType.TIME_SHIFT]
         self.end = vocabulary.event_end[EventType.TIME_SHIFT]
         self.starts = id_table(vocabulary, [vocabulary.sos_id, *vocabulary.context_sos.values()])
         self.steps = torch.arange(self.first, self.end)
-        self.last = torch.full((1, 1), -1)
 
     def begin(self, prompt: Tensor) -> None:
         position = torch.arange(1, prompt.shape[1] + 1)
@@ -63,19 +62,16 @@ class LastTime(Filter):
         last_time = (is_time * position).amax(dim=1) if prompt.shape[1] else torch.zeros(len(prompt), dtype=torch.long)
         last_start = (self.starts[prompt] * position).amax(dim=1) if prompt.shape[1] else last_time
         value = prompt.gather(1, (last_time - 1).clamp(min=0)[:, None])[:, 0] if prompt.shape[1] else last_time
-        self.last = torch.where((last_time > 0) & (last_time > last_start), value, -1)[:, None]
+        floor = torch.where((last_time > 0) & (last_time > last_start), value, self.first)
+        self.floor = floor[:, None]
 
     def accept(self, tokens: Tensor) -> None:
         tokens = tokens[:, None]
         is_time = (tokens >= self.first) & (tokens < self.end)
-        self.last = torch.where(is_time, tokens, torch.where(self.starts[tokens], -1, self.last))
-
-
-class MonotonicTime(LastTime):
-    """Inside one context, time never runs backwards: ids below the last time since the last start mark are out."""
+        self.floor = torch.where(is_time, tokens, torch.where(self.starts[tokens], self.first, self.floor))
 
     def apply(self, scores: Tensor) -> Tensor:
-        scores[:, self.first : self.end].masked_fill_(self.steps < self.last, NEVER)
+        scores[:, self.first : self.end].masked_fill_(self.steps < self.floor, NEVER)
         return scores
 
 
@@ -91,30 +87,26 @@ class TimeShiftBias(Filter):
         return scores
 
 
-class OnGrid(LastTime):
-    """Only times on the beat grid can be chosen, each weighed by how likely a map uses it.
+class OnGrid(Filter):
+    """Only times on the beat grid can be chosen; rare divisors pay a penalty.
 
-    The weights say which of the ticks to come is next. Whether time moves on at all, whether another event lies at the
-    last time, and whether the window stops stay as probable as they were: the ticks to come share what all times to
-    come had together.
+    The probability that the next id is a time at all stays as it was: the ticks share what the times had together,
+    so that "stop" does not become likelier because times were taken away.
 
     Args:
-        log_weights: per time step of the window, shape (time steps,): the larger, the likelier, -inf off the grid.
+        log_weights: per time step of the window, shape (time steps,): 0 on a common tick, less on a rarer one, -inf
+            off the grid (`grid_weights`).
     """
 
     def __init__(self, vocabulary: Vocabulary, log_weights: Tensor):
-        super().__init__(vocabulary)
+        self.times = slice(vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT])
         self.log_weights = log_weights
-        self.off_grid = log_weights == NEVER
 
     def apply(self, scores: Tensor) -> Tensor:
-        times = scores[:, self.first : self.end]
-        # a tick may be rounded up or down: the step after the last time is still that tick
-        to_come = self.steps > self.last + 1
-        weighed = (times + self.log_weights).masked_fill(~to_come, NEVER)
-        lost = times.masked_fill(~to_come, NEVER).logsumexp(1, keepdim=True) - weighed.logsumexp(1, keepdim=True)
-        coming = torch.where(lost.isfinite(), weighed + lost, times)  # no tick to come: times stay as they were
-        scores[:, self.first : self.end] = torch.where(to_come, coming, times.masked_fill(self.off_grid, NEVER))
+        times = scores[:, self.times]
+        on_grid = times + self.log_weights
+        lost = times.logsumexp(dim=1, keepdim=True) - on_grid.logsumexp(dim=1, keepdim=True)
+        scores[:, self.times] = torch.where(lost.isfinite(), on_grid + lost, times)
         return scores
 
 

@@ -32,6 +32,7 @@ ROUNDING_MS = 1.0  # mappers' editors round ticks up or down
 SOUND_REACH_MS = 15.0
 QUIET = 0.1  # of the mean: below it quiet is quiet
 TYPICAL_STARS = 4.0
+LEAST_CHANCE = 0.02  # of an onset: the encoder may be deaf to what it was not trained on
 
 Loudness = Callable[[np.ndarray], np.ndarray]
 
@@ -64,12 +65,7 @@ class OnsetOdds:
         """Of an onset at times since the window's start: that of the slice and its two neighbours together."""
         chances = np.pad(1 / (1 + np.exp(-self.odds.astype(np.float64))), 1)
         at = (times_ms / self.slice_ms).astype(int).clip(0, len(self.odds) - 1) + 1
-        return (chances[at - 1] + chances[at] + chances[at + 1]).clip(1e-4, 0.98)
-
-    def log_first(self, times_ms: np.ndarray) -> np.ndarray:
-        """Log probability that each of these rising times is the first onset among them."""
-        chance = self.probability(times_ms)
-        return np.log(chance) + np.concatenate([[0.0], np.cumsum(np.log1p(-chance))[:-1]])
+        return (chances[at - 1] + chances[at] + chances[at + 1]).clip(LEAST_CHANCE, 1.0)
 
 
 class TickWeights:
@@ -112,7 +108,7 @@ class TickWeights:
             if self.loudness is not None and self.hearing:
                 value = value + self.hearing * np.log((QUIET + self.loudness(times)) / (QUIET + 1))
             if onsets is not None and self.onsets:
-                value = value + self.onsets * onsets.log_first(times - start_ms)
+                value = value + self.onsets * np.log(onsets.probability(times - start_ms))
             for shift in (-ROUNDING_MS, 0.0, ROUNDING_MS):
                 moved = times + shift - start_ms
                 steps = (moved / TIME_STEP_MS).astype(int)

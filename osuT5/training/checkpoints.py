@@ -117,6 +117,11 @@ class Checkpoints:
 def read_state(checkpoint: Path) -> RunState:
     """Raises CheckpointError."""
     path = checkpoint / STATE_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{checkpoint}: this is no checkpoint of a run: it has no {STATE_FILE}; "
+            "name a folder <output_dir>/checkpoints/step_N"
+        )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.get("format") != FORMAT:

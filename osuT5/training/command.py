@@ -22,9 +22,12 @@ from osuT5.data.batches import Batch, encoder_conditions
 from osuT5.data.loader import Loader, WorkerSettings, evaluation_batches
 from osuT5.data.source import Source
 from osuT5.data.stream import StreamSettings
+from osuT5.errors import InputError
 from osuT5.events import Vocabulary
+from osuT5.inference.resolve import unwritable
 from osuT5.model import Mapperatorinator
 from osuT5.training.adapters import add_adapter
+from osuT5.training.failures import told_as_messages
 from osuT5.training.journal import Journal
 from osuT5.training.loop import EvaluationBatches, Trainer
 from osuT5.training.open_data import open_data
@@ -50,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def work(config: dict[str, Any]) -> int:
     """One run, or this process's part of it. Raises MapperatorinatorError for what the user can mend."""
     run = read_settings(config)
+    problem = unwritable(run.output_dir)
+    if problem:
+        raise InputError(f"output_dir: {problem}; choose another folder")
     accelerator = open_accelerator(run.loop)
     say = _say if accelerator.is_main_process else _keep_quiet
     logging.basicConfig(level=logging.WARNING if accelerator.is_main_process else logging.ERROR, format="%(message)s")
@@ -65,6 +71,7 @@ def work(config: dict[str, Any]) -> int:
     train, vocabulary = open_data(run, run.train, run.recipe, model.vocabulary if model else None)
     model = prepare_model(run, model, vocabulary)
     told = encoder_conditions(run.profile)
+    evaluation = open_evaluation(run, vocabulary, told, accelerator)
     ranks = accelerator.num_processes
     settings = run.loader.stream(run.loop.seed, run.optim.micro_batch * ranks, ranks)
 
@@ -75,6 +82,8 @@ def work(config: dict[str, Any]) -> int:
     )
     resumed = trainer.resume(run.checkpoint_path)
     say(describe(model, train, settings, trainer.step if resumed else 0))
+    if trainer.finished:
+        say(f"all {run.optim.total_steps} steps are done; raise optim.total_steps to go on, or name another output_dir")
     if accelerator.is_main_process:
         keep_config(run.output_dir, config)
     workers = WorkerSettings(
@@ -83,7 +92,8 @@ def work(config: dict[str, Any]) -> int:
     loader = Loader(train, settings, workers, told, accelerator.process_index, ranks, trainer.cursors)
     draw = partial(draw_sample, seed=run.loop.seed) if run.loop.sample_map else None
     try:
-        trainer.fit(loader, open_evaluation(run, vocabulary, told, accelerator), draw)
+        with told_as_messages():
+            trainer.fit(loader, evaluation, draw)
     finally:
         tracker.close()
     say(f"{'the LoRA' if run.lora else 'the model'} lies in {run.output_dir / ('lora' if run.lora else 'model')}")

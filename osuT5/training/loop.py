@@ -8,6 +8,7 @@ checkpoint repeats the steps bit for bit on a CPU.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from osuT5.data.batches import Batch, sound_of
 from osuT5.data.loader import Loader
 from osuT5.data.samples import IGNORED
 from osuT5.data.stream import Cursor
-from osuT5.errors import CheckpointError
+from osuT5.errors import CheckpointError, MapperatorinatorError
 from osuT5.model import Mapperatorinator, save_checkpoint
 from osuT5.training.adapters import adapter_state, load_adapter_state, merged, save_adapter
 from osuT5.training.averaging import WeightAverage
@@ -96,8 +97,20 @@ class Trainer:
 
     # ---- running
 
+    @property
+    def finished(self) -> bool:
+        """No step is left."""
+        return self.step >= self.optim.total_steps
+
     def fit(self, loader: Loader, evaluation: EvaluationBatches | None = None, draw: DrawSample | None = None) -> None:
-        """Trains up to `total_steps`. The loader must begin at `self.cursors`."""
+        """Trains up to `total_steps`. The loader must begin at `self.cursors`.
+
+        Raises MapperatorinatorError: the loss is no number any more; the checkpoints of the steps before are kept.
+        """
+        if self.finished:  # what was exported may be older than the last checkpoint, if a kill came between the two
+            if self.accelerator.is_main_process:
+                self.export()
+            return
         batches = iter(loader)
         if self.accelerator.is_main_process:
             self.journal.begin(self.step)
@@ -105,7 +118,7 @@ class Trainer:
         saved = None
         self.since = time.monotonic()
         with StepProfiler(self.loop.profiler, self.folder / "profile") as profiler:
-            while self.step < self.optim.total_steps:
+            while not self.finished:
                 self.pending.append(self._step(batches))
                 self.cursors = loader.cursors
                 if self.step % self.loop.log_every == 0:
@@ -138,13 +151,19 @@ class Trainer:
                 # gradients of processes are averaged, but they are shares of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             lost += loss.detach()
-        norm = self._clip()
+        loss, norm = float(self._sum(lost)), self._clip()
+        # a scaler leaves out steps that overflow by itself
+        if not math.isfinite(loss) and self.accelerator.scaler is None:
+            raise MapperatorinatorError(
+                f"the loss of step {self.step + 1} is {loss}, so the training has failed; lower optim.base_lr and "
+                "optim.base_lr_2, or lengthen optim.warmup_steps, and start another output_dir"
+            )
         self.step += 1
         set_rates(self.optimizer, self.step, self.optim)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update()
-        return StepResult(float(self._sum(lost)), int(labels), int(windows), norm)
+        return StepResult(loss, int(labels), int(windows), norm)
 
     def _loss(self, batch: Batch, labels: float, windows: float) -> Tensor:
         """This micro-batch's share in the loss of the step: tokens by the labels of all, onsets by the windows."""

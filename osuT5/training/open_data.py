@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from osuT5.data.catalogue import MapFacts, class_tables, descriptors_by_votes, read_tags, read_weights
@@ -26,6 +26,8 @@ from osuT5.training.settings import RunSettings, SplitSettings
 EVALUATION_SEED = 7
 # sources of descriptors whose classes are the ids of a tags file
 TAGGED = ("user_tags", "web")
+# how a message says the range of a split, whose options have names of their own
+RANGE = {"start": "sets from ", "end": "up to "}
 # the tags that these classes mean where no file of tags is named
 BUILT_IN_TAGS = "web"
 
@@ -52,13 +54,32 @@ def open_data(
         vocabulary = vocabulary or Vocabulary.from_profile(run.profile)
         return _mixture(run, split, recipe, vocabulary), vocabulary
     facts, sets_of = OPENERS[split.dataset_type](run, split)
-    facts = split.filter.select(facts)
+    facts = _select(run, split, facts)
     if vocabulary is None:
         vocabulary = _vocabulary(run, split, recipe, facts)
     weights = read_weights(split.weights_path) if split.weights_path else None
     cutter = SetCutter(run.profile, vocabulary, recipe, weights)
     seed = run.loop.seed if split is run.train else EVALUATION_SEED
     return SetSource(sets_of(facts), cutter, seed, split.dataset_type), vocabulary
+
+
+def _select(run: RunSettings, split: SplitSettings, facts: Sequence[MapFacts]) -> list[MapFacts]:
+    """Raises InputError when no map is left, naming what was asked for."""
+    chosen = split.filter.select(facts)
+    if chosen:
+        return chosen
+    part = "training" if split is run.train else "evaluation"
+    asked = {name: value for name, value in asdict(split.filter).items() if value not in (None, ())}
+    listed = ", ".join(
+        f"{RANGE.get(name, f'data.{name}=')}{list(v) if isinstance(v, tuple) else v}" for name, v in asked.items()
+    )
+    unknown = split.filter.ranked_statuses and all(m.status is None for m in facts)
+    remedy = (
+        "the status of these maps is unknown: set data.ranked_statuses=null, or build the data set with status=1"
+        if unknown
+        else "loosen what is asked for"
+    )
+    raise InputError(f"no map of the {part} data passes the filters ({listed}); {remedy}")
 
 
 def _mmrs(run: RunSettings, split: SplitSettings) -> Opened:

@@ -149,21 +149,6 @@ def test_ticks_share_the_probability_that_times_had_together():
     assert (after[:, times][:, weights.isinf()] == 0).all()
 
 
-def test_ticks_to_come_do_not_change_whether_another_event_lies_at_the_last_time():
-    vocabulary = Vocabulary.from_profile(load_profile("mini"))
-    first, end = vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT]
-    weights = torch.full((end - first,), float("-inf"))
-    weights[10::20] = torch.linspace(9, -9, len(weights[10::20]))
-    rule = f.OnGrid(vocabulary, weights)
-    rule.begin(torch.tensor([[vocabulary.sos_id, first + 50]]))
-    scores = torch.randn(1, vocabulary.vocab_size_out, generator=torch.Generator().manual_seed(1))
-    scores[:, first : first + 50] = float("-inf")
-    before, after = scores.softmax(1)[0], rule.apply(scores.clone()).softmax(1)[0]
-    assert float(after[first + 50]) == pytest.approx(float(before[first + 50]), rel=1e-4)
-    assert float(after[first + 52 : end].sum()) == pytest.approx(float(before[first + 52 : end].sum()), rel=1e-4)
-    assert after[first + 70] > 100 * after[first + 170]
-
-
 def test_a_window_without_ticks_keeps_its_times():
     vocabulary = Vocabulary.from_profile(load_profile("mini"))
     count = vocabulary.event_end[EventType.TIME_SHIFT] - vocabulary.event_start[EventType.TIME_SHIFT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +64,7 @@ def _path(own: str | None, common: str | None, placed: Placed) -> str:
             "data.train_dataset_path (or data.path) is missing: the folder of the data set, such as "
             "`python -m osuT5.data.build` makes of .osz files"
         )
-    return own or common or ""
+    return os.path.expanduser(own or common or "")
 
 
 def _range(name: str, values: dict[str, Any], kind: str, placed: Placed) -> Range:
