@@ -97,8 +97,7 @@ def work(config: dict[str, Any]) -> int:
     finally:
         tracker.close()
     say(f"{'the LoRA' if run.lora else 'the model'} lies in {run.output_dir / ('lora' if run.lora else 'model')}")
-    if accelerator.num_processes > 1:
-        accelerator.end_training()
+    trainer.leave()
     return 0
 
 

@@ -8,6 +8,7 @@ checkpoint repeats the steps bit for bit on a CPU.
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -132,6 +133,17 @@ class Trainer:
                     break
         if saved != self.step:
             self.save()
+
+    def leave(self) -> None:
+        """Takes leave of the other processes; nothing can be trained afterwards."""
+        if self.accelerator.num_processes == 1:
+            return
+        # The wrapper goes first: if it were the last to hold the group of processes, that would be ended under Python's
+        # lock, while its own threads may be waiting for the lock (one run in ten never came to its end).
+        self.wrapped = self.model
+        self.accelerator.free_memory()
+        gc.collect()
+        self.accelerator.end_training()
 
     def _step(self, batches: Iterator[Batch]) -> StepResult:
         """One optimiser step over `grad_acc` micro-batches of every process."""

@@ -29,7 +29,7 @@ class SplitSettings:
             None here.
         shards: [start, end) of the shard files of a web data set; None = all.
         subset: folder of a web data set whose shards are read.
-        streaming: read a hub data set while it is fetched.
+        streaming: a published key; archives of a hub are fetched one by one either way.
         tags_path, mappers_path, weights_path, descriptors_path: side files; None = what the data set itself says.
         descriptor_source: omdb, user_tags, web, local or none.
         resampler: published or band_limited (`osuT5.audio`).
