@@ -48,8 +48,8 @@ SOURCE = (
     Option("data.train_dataset_start", "whole", "first set (web: shard file) in the order of ids; null with end null: "
            "all", "train.start", null=True, low=0),
     Option("data.train_dataset_end", "whole", "one past the last", "train.end", null=True, low=0),
-    Option("data.train_dataset_streaming", "switch", "web: accepted, without effect: archives of a hub are fetched one by "
-           "one into its cache and read there; `data.compile` needs room for one at a time", "train.streaming"),
+    Option("data.train_dataset_streaming", "switch", "web: accepted, without effect: archives of a hub are fetched one "
+           "by one into its cache and read there; `data.compile` needs room for one at a time", "train.streaming"),
     Option("data.test_dataset_path", "place", "null: the training data", "test.path", null=True),
     Option("data.test_dataset_start", "whole", "as of training; start = end: nothing is evaluated", "test.start",
            null=True, low=0),
