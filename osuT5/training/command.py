@@ -58,7 +58,8 @@ def work(config: dict[str, Any]) -> int:
         raise InputError(f"output_dir: {problem}; choose another folder")
     accelerator = open_accelerator(run.loop)
     say = _say if accelerator.is_main_process else _keep_quiet
-    logging.basicConfig(level=logging.WARNING if accelerator.is_main_process else logging.ERROR, format="%(message)s")
+    # without a handler of its own, logging writes warnings plainly to the standard error stream of the moment
+    logging.getLogger("osuT5").setLevel(logging.WARNING if accelerator.is_main_process else logging.ERROR)
     for notice in run.notices:
         say(f"note: {notice}")
     if run.loop.threads:

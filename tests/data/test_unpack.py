@@ -11,6 +11,10 @@ from osuT5.data import prepare
 from osuT5.data.corpora import main
 from osuT5.errors import InputError
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(tarfile, "data_filter"), reason="needs a Python with tarfile filters (3.10.12, 3.11.4 or later)"
+)
+
 
 def make_archive(path, members):
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,8 @@ from pathlib import Path
 sys.path[:0] = [{support!r}, {root!r}]
 from tiny_training import tiny_trainer
 trainer, loader, _ = tiny_trainer(Path(sys.argv[1]), steps=int(sys.argv[2]), batch=int(sys.argv[3]),
-                                  checkpoint_every=int(sys.argv[4]), dropout=float(sys.argv[5]))
+                                  checkpoint_every=int(sys.argv[4]), dropout=float(sys.argv[5]),
+                                  optim={{"name": sys.argv[6]}})
 trainer.resume()
 trainer.fit(loader())
 """
@@ -159,7 +160,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 def test_kill_9_at_any_moment_loses_at_most_the_steps_since_the_last_checkpoint(tmp_path):
     run(tmp_path / "whole", steps=30)
     target = tmp_path / "killed"
-    command = [sys.executable, script(tmp_path), str(target), "30", "8", "2", "0.1"]
+    command = [sys.executable, script(tmp_path), str(target), "30", "8", "2", "0.1", "muon"]
     child = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (target / "log.jsonl").exists() or len((target / "log.jsonl").read_text().splitlines()) < 5:
@@ -182,10 +183,11 @@ def losses_of_whole_lines(folder):
 
 
 def test_two_processes_are_one_with_twice_the_batch_and_save_together(tmp_path):
-    run(tmp_path / "one", steps=6, batch=8, dropout=0.0, checkpoint_every=3)
+    """With AdamW: Muon rounds to bfloat16 inside, which makes last bits of a sum visible (about 1e-4 of the loss)."""
+    run(tmp_path / "one", steps=6, batch=8, dropout=0.0, checkpoint_every=3, optim={"name": "adamw"})
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
-        script(tmp_path), str(tmp_path / "two"), "6", "4", "3", "0.0",
+        script(tmp_path), str(tmp_path / "two"), "6", "4", "3", "0.0", "adamw",
     ]  # fmt: skip
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]

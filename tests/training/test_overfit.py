@@ -111,7 +111,7 @@ def test_two_songs_are_learned_by_heart_in_three_minutes(tmp_path):
 
     # so much is neither chance nor one rhythm for both
     exchanged = [score(ours, theirs).f1 for ours, theirs in zip(heard, reversed(rhythms), strict=True)]
-    untrained = Mapperatorinator.from_profile(model.profile, model.vocabulary).eval()
-    guessed = [score(written(untrained, tmp_path, i, t), rhythms[i]).f1 for i, t in enumerate(truths)]
-    print(spent, found, exchanged, guessed)
-    assert max(*exchanged, *guessed) < WANTED_F1 - 0.2, (exchanged, guessed)
+    sizes = dict(model.config.backbone_config)
+    untrained = Mapperatorinator.from_profile(model.profile, model.vocabulary, backbone_config=sizes).eval()
+    guessed = score(written(untrained, tmp_path, 0, truths[0]), rhythms[0]).f1
+    assert max(*exchanged, guessed) < WANTED_F1 - 0.2, (exchanged, guessed)
