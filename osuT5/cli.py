@@ -7,6 +7,7 @@ and texts need no quoting beyond the shell's: `audio_path=C:\\my songs\\x (a) [b
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -180,12 +181,15 @@ def run_many(
             print(f"error: {error}", file=sys.stderr)
             codes.append(error.exit_code)
 
-    arguments = sys.argv
+    arguments, root = sys.argv, logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     sys.argv = [arguments[0], "--multirun", *ready]
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIGS / tree), config_name=name)(job)()
     finally:
         sys.argv = arguments
+        root.handlers[:] = handlers  # Hydra logs its jobs its own way, and leaves it so
+        root.setLevel(level)
     return max(codes)
 
 
