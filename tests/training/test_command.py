@@ -138,7 +138,8 @@ def test_pictures_of_a_map_and_of_a_window_are_drawn(data, tmp_path, monkeypatch
     monkeypatch.setattr(sample_map, "DEMO_SONG", GOLDEN / "inference" / "click.flac")
     sizes = ("data.src_seq_len=1024", "data.tgt_seq_len=160", "total_steps=2", "eval.sample_map=true")
     assert main(small_run(data, tmp_path, *sizes)) == 0
-    assert (tmp_path / "samples" / "step_2_window.png").stat().st_size > 1000
+    for name in ("step_2.png", "step_2_window.png"):
+        assert (tmp_path / "samples" / name).stat().st_size > 1000
     assert "step_2_window.png" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ TOP = (
     Option("output_dir", "place", "log, checkpoints and the exported model go here; null: `runs/<data.profile>`",
            "run.output_dir", null=True, ours=True),
     Option("threads", "whole", "threads of torch on the CPU; null: torch's own choice", "loop.threads", null=True,
-           low=1, ours=True),
+           low=1, high=1024, ours=True),
     Option("compile", "switch", "compile the model with torch", "loop.compile"),
     Option("device", "text", "auto, cpu, cuda, cuda:N; `gpu` is cuda, and an error where there is none", "loop.device"),
     Option("mixed_precision", "choice", "autocast", "loop.mixed_precision", choices=("no", "fp16", "bf16")),
