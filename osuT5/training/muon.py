@@ -1,7 +1,8 @@
 """Muon with its inner AdamW as one optimiser; matrices of one shape are orthogonalised together.
 
 Facts: the published training runs: momentum 0.95 with Nesterov, six Newton-Schulz steps in bfloat16, rate times
-sqrt(max(1, rows / columns)); the inner AdamW does not correct its eps for bias. With several processes each
+sqrt(max(1, rows / columns)); the inner AdamW does not correct its eps for bias. Groups may ask for float32, in which
+the last bits of a gradient, which depend on how a batch was shared out, stay last bits. With several processes each
 orthogonalises its share of the matrices and they exchange the results.
 """
 
@@ -21,21 +22,24 @@ NEWTON_SCHULZ_STEPS = 6
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 NORM_EPS = 1e-7
 ADAM_EPS = 1e-8
-# elements of one stack: bounds the memory that a step takes beside the state (bfloat16, three copies)
+# elements of one stack: bounds the memory that a step takes beside the state (three copies)
 STACK_ELEMENTS = 1 << 25
 
 
-def newton_schulz(matrices: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
+def newton_schulz(
+    matrices: Tensor, steps: int = NEWTON_SCHULZ_STEPS, dtype: torch.dtype = torch.bfloat16
+) -> Tensor:
     """Moves the singular values of each matrix towards 1.
 
     Args:
         matrices: (..., rows, columns).
+        dtype: what is calculated in.
 
     Returns:
-        bfloat16, of the same shape.
+        Of that type and the same shape.
     """
     a, b, c = COEFFICIENTS
-    x = matrices.bfloat16()
+    x = matrices.to(dtype)
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + NORM_EPS)
     tall = x.shape[-2] > x.shape[-1]
     if tall:
@@ -51,14 +55,14 @@ class Muon(torch.optim.Optimizer):
     """Groups with `matrices=True` are stepped by Muon, all others by AdamW.
 
     Args:
-        groups: dicts of `params`, `lr`, `weight_decay` and `matrices`; AdamW's also `betas`.
+        groups: dicts of `params`, `lr`, `weight_decay` and `matrices`; AdamW's also `betas`, Muon's also `dtype`.
 
     State, all tensors: `momentum_buffer` (rows, columns) of a matrix, with all dimensions after the first as columns;
     `step`, `moment1`, `moment2` of the others. Parameters without gradient are left alone.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]]):
-        defaults = {"lr": 1e-3, "weight_decay": 0.0, "matrices": False, "betas": (0.9, 0.95)}
+        defaults = {"lr": 1e-3, "weight_decay": 0.0, "matrices": False, "betas": (0.9, 0.95), "dtype": torch.bfloat16}
         super().__init__(list(groups), defaults)
 
     @torch.no_grad()
@@ -89,7 +93,7 @@ class Muon(torch.optim.Optimizer):
         for numbers in _stacks(updates):
             rows, columns = updates[numbers[0]].shape
             rate = group["lr"] * math.sqrt(max(1.0, rows / columns))
-            directions = _orthogonalise([updates[i] for i in numbers])
+            directions = _orthogonalise([updates[i] for i in numbers], group["dtype"])
             for i, direction in zip(numbers, directions, strict=True):
                 parameters[i].add_(direction.view_as(parameters[i]), alpha=-rate)
 
@@ -128,19 +132,19 @@ def _stacks(matrices: list[Tensor]) -> list[list[int]]:
     return stacks
 
 
-def _orthogonalise(matrices: list[Tensor]) -> Tensor:
-    """(n, rows, columns) bfloat16; with several processes each does its share, and all get the same numbers.
+def _orthogonalise(matrices: list[Tensor], dtype: torch.dtype) -> Tensor:
+    """(n, rows, columns) of that type; with several processes each does its share, and all get the same numbers.
 
     All processes must come with the same matrices, which they do where gradients are averaged over them.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return newton_schulz(torch.stack(matrices))
+        return newton_schulz(torch.stack(matrices), dtype=dtype)
     world, rank = dist.get_world_size(), dist.get_rank()
     share = -(-len(matrices) // world)
     own = matrices[rank * share : (rank + 1) * share]
-    part = torch.zeros(share, *matrices[0].shape, dtype=torch.bfloat16, device=matrices[0].device)
+    part = torch.zeros(share, *matrices[0].shape, dtype=dtype, device=matrices[0].device)
     if own:
-        part[: len(own)] = newton_schulz(torch.stack(own))
-    gathered = torch.empty(world * share, *matrices[0].shape, dtype=torch.bfloat16, device=part.device)
+        part[: len(own)] = newton_schulz(torch.stack(own), dtype=dtype)
+    gathered = torch.empty(world * share, *matrices[0].shape, dtype=dtype, device=part.device)
     dist.all_gather_into_tensor(gathered, part)
     return gathered[: len(matrices)]

@@ -1,12 +1,14 @@
 """What an optimiser and its schedule are told: one frozen, validated dataclass.
 
-Facts: the published training recipes. Two named options part those recipes (`compat`) from ours (`improved`):
+Facts: the published training recipes. Three named options part those recipes (`compat`) from ours (`improved`):
 
 - `second_rate`: as published `decay_only`: Muon's inner AdamW steps at `base_lr`, `base_lr_2` only scales its decay.
   Ours is `used`: it steps at `base_lr_2`.
 - `decay`: as published `published`: the AdamW kinds spare parameters by pieces of their names; Muon decays whatever its
   inner AdamW steps, norms and biases too, and never its matrices. Ours is `matrices`: matrices decay, and norms,
   biases and embeddings do not, with every optimiser.
+- `orthogonalise`: as published `bfloat16`: Muon orthogonalises its matrices in it, and its rounding makes the last bits
+  of a gradient visible, which depend on how a batch was shared out. Ours is `float32`: two processes agree with one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ OPTIMIZERS = ("adamw", "adamwscale", "adafactor", "muon")
 SCHEDULES = ("cosine", "linear")
 SECOND_RATES = ("used", "decay_only")
 DECAYS = ("matrices", "published")
+ORTHOGONALISE = ("float32", "bfloat16")
 
 # betas of AdamW, and of the AdamW inside Muon; Adafactor's decay follows from the step
 DEFAULT_BETAS = {"adamw": (0.9, 0.999), "adamwscale": (0.9, 0.999), "muon": (0.9, 0.95)}
@@ -30,6 +33,7 @@ _CHOICES = {
     "lr_scheduler": SCHEDULES,
     "second_rate": SECOND_RATES,
     "decay": DECAYS,
+    "orthogonalise": ORTHOGONALISE,
 }
 # field -> (lowest value, whether the lowest value itself is allowed)
 _FLOORS = {
@@ -69,7 +73,7 @@ class OptimSettings:
         grad_clip: largest global L2 norm of the gradient; 0 = no clipping.
         ema_decay: of the moving average of the weights; 0 = none.
         betas: of the AdamW kinds; None = the published ones.
-        second_rate, decay: see the module.
+        second_rate, decay, orthogonalise: see the module.
 
     Raises:
         OptionErrors: on construction, naming every field that is wrong.
@@ -92,6 +96,7 @@ class OptimSettings:
     betas: tuple[float, float] | None = None
     second_rate: str = "used"
     decay: str = "matrices"
+    orthogonalise: str = "float32"
 
     def __post_init__(self) -> None:
         problems = self._problems()

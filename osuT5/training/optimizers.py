@@ -104,6 +104,7 @@ def _groups_of_muon(named: list[Named], settings: OptimSettings) -> list[dict[st
             "params": chosen["matrices"],
             "base": settings.base_lr,
             "matrices": True,
+            "dtype": getattr(torch, settings.orthogonalise),
             "weight_decay": 0.0 if published else settings.weight_decay,
         },
         {"params": chosen["decaying"], "weight_decay": decay, **inner},

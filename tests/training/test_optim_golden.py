@@ -42,6 +42,7 @@ def published(case: dict) -> OptimSettings:
         sustain_steps=10,
         second_rate="decay_only",
         decay="published",
+        orthogonalise="bfloat16",
     )
 
 

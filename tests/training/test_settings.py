@@ -56,8 +56,9 @@ def test_the_improved_recipe_is_the_default_and_compat_is_a_word_away(plain):
     assert plain.recipe == recipe_for("improved", plain.profile)
     old = settings("recipe=compat")
     assert old.recipe == recipe_for("compat", old.profile)
-    assert (old.optim.second_rate, old.optim.decay) == ("decay_only", "published")
-    assert (plain.optim.second_rate, plain.optim.decay) == ("used", "matrices")
+    parts = ("second_rate", "decay", "orthogonalise")
+    assert [getattr(old.optim, part) for part in parts] == ["decay_only", "published", "bfloat16"]
+    assert [getattr(plain.optim, part) for part in parts] == ["used", "matrices", "float32"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,7 @@ def test_the_improved_recipe_is_the_default_and_compat_is_a_word_away(plain):
         ("disturb_evaluation=true", "recipe.disturb_evaluation", True),
         ("second_rate=decay_only", "optim.second_rate", "decay_only"),
         ("optim.decay=published", "optim.decay", "published"),
+        ("orthogonalise=bfloat16", "optim.orthogonalise", "bfloat16"),
         ("data.batching=random", "loader.batching", "random"),
     ],
 )
@@ -125,7 +127,8 @@ CHANGES = {
     "model.overwrite": {"d_model": 48}, "model.add_config": {"dropout": 0.1}, "model.onset_weight": 2,
     "model.spectrogram.implementation": "torchaudio", "model.spectrogram.pad_mode": "reflect",
     "optim.name": "muon", "optim.decay_steps": 10, "optim.lr_scheduler": "linear", "optim.betas": [0.5, 0.6],
-    "optim.second_rate": "decay_only", "optim.decay": "published", "optim.grad_acc": 64, "optim.batch_size": 64,
+    "optim.second_rate": "decay_only", "optim.decay": "published", "optim.orthogonalise": "bfloat16",
+    "optim.grad_acc": 64, "optim.batch_size": 64,
     "optim.total_steps": 20000,
     "optim.ema_decay": 0.9,
     "eval.every_steps": 50, "logging.every_steps": 20,

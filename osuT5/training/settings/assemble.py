@@ -43,7 +43,7 @@ def by_recipe(placed: Placed, key: str, value: Any) -> Any:
 
 def optim_of(placed: Placed) -> OptimSettings:
     values = dict(placed["optim"])
-    for name in ("second_rate", "decay"):
+    for name in ("second_rate", "decay", "orthogonalise"):
         values[name] = by_recipe(placed, f"optim.{name}", values.get(name))
     try:
         return OptimSettings(**values)

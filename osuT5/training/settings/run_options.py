@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from osuT5.training.optim_settings import DECAYS, OPTIMIZERS, SCHEDULES, SECOND_RATES
+from osuT5.training.optim_settings import DECAYS, OPTIMIZERS, ORTHOGONALISE, SCHEDULES, SECOND_RATES
 from osuT5.training.settings.option import Option
 
 TOP = (
@@ -71,6 +71,8 @@ OPTIM = (
            "only scales its decay; null: by recipe", "optim.second_rate", null=True, choices=SECOND_RATES, ours=True),
     Option("optim.decay", "choice", "weight decay touches matrices only, or what the published optimisers decay; null: "
            "by recipe", "optim.decay", null=True, choices=DECAYS, ours=True),
+    Option("optim.orthogonalise", "choice", "type that Muon orthogonalises in; in float32 processes and micro-batches "
+           "agree better; null: by recipe", "optim.orthogonalise", null=True, choices=ORTHOGONALISE, ours=True),
 )  # fmt: skip
 
 INTERVALS = (

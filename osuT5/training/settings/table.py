@@ -31,6 +31,7 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
     "improved": {
         "optim.second_rate": "used",
         "optim.decay": "matrices",
+        "optim.orthogonalise": "float32",
         "recipe_options.label_smoothing": "honoured",
         "data.pool": 512,
         "data.batching": "similar",
@@ -38,6 +39,7 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
     "compat": {
         "optim.second_rate": "decay_only",
         "optim.decay": "published",
+        "optim.orthogonalise": "bfloat16",
         "recipe_options.label_smoothing": "ignored",
         "data.pool": 0,
         "data.batching": "random",
