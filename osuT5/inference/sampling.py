@@ -64,12 +64,14 @@ class Sampling:
             chain.append(EndPenalty(self.vocabulary, s.end_penalty))
         if s.timeshift_bias:
             chain.append(TimeShiftBias(self.vocabulary, s.timeshift_bias))
+        if lookback_ms > 0 and not self.profile.types_first:
+            # before the temperature, which at 0 leaves one id: it has to be one that may be written
+            chain.append(NoLookback(self.vocabulary, lookback_ms))
         if s.do_sample:
             rules = [r for r in self.rules if r[2] != s.temperature]
             chain.append(ConditionalTemperature(rules, s.temperature) if rules else Temperature(s.temperature))
-        if lookback_ms > 0:
-            kind = LookbackBias if self.profile.types_first else NoLookback
-            chain.append(kind(self.vocabulary, lookback_ms))
+        if lookback_ms > 0 and self.profile.types_first:
+            chain.append(LookbackBias(self.vocabulary, lookback_ms))
         if s.do_sample and s.top_k > 0:
             chain.append(TopK(s.top_k))
         if s.do_sample and s.top_p < 1:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from osuT5.training.moments import moments
+
 EPS = 1e-6
 SMALLEST_SCALE = 1e-3
 
@@ -36,19 +38,9 @@ class AdamWScale(torch.optim.Optimizer):
         return loss
 
     def _step_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        states = [self.state[p] for p in parameters]
-        for p, state in zip(parameters, states, strict=True):
-            if not state:
-                state["step"] = torch.tensor(0.0)
-                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
         beta1, beta2 = group["betas"]
-        gradients = [p.grad for p in parameters]
-        first, second = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
-        steps = [s["step"] for s in states]
-        torch._foreach_add_(steps, 1)
-        torch._foreach_lerp_(first, gradients, 1 - beta1)
-        torch._foreach_mul_(second, beta2)
-        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        states = [self.state[p] for p in parameters]
+        first, second, taken = moments(parameters, states, ("exp_avg", "exp_avg_sq"), group["betas"])
         divisors = torch._foreach_sqrt(second)
         torch._foreach_add_(divisors, EPS)
         updates = torch._foreach_div(first, divisors)
@@ -56,7 +48,6 @@ class AdamWScale(torch.optim.Optimizer):
         scales = torch._foreach_norm(parameters)
         torch._foreach_mul_(scales, [1 / math.sqrt(p.numel()) for p in parameters])
         torch._foreach_clamp_min_(scales, SMALLEST_SCALE)
-        taken = [float(s) for s in steps]
         torch._foreach_mul_(scales, [-group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t) for t in taken])
         torch._foreach_mul_(updates, scales)
         torch._foreach_add_(parameters, updates)

@@ -82,7 +82,7 @@ def work(config: dict[str, Any]) -> int:
         model, run.optim, run.loop, run.output_dir, accelerator, journal, run_scheme(run, settings, train, vocabulary)
     )
     resumed = trainer.resume(run.checkpoint_path)
-    say(describe(model, train, settings, trainer.step if resumed else 0))
+    say(describe(model, train, run.optim.batch_size * ranks, trainer.step if resumed else 0))
     if trainer.finished:
         say(f"all {run.optim.total_steps} steps are done; raise optim.total_steps to go on, or name another output_dir")
     if accelerator.is_main_process:
@@ -151,12 +151,12 @@ def open_run_tracker(run: RunSettings, config: dict[str, Any], accelerator: Acce
     return open_tracker(kind, run.output_dir, run.loop.run_name, run.loop.log_mode, config)
 
 
-def describe(model: Mapperatorinator, source: Source, settings: StreamSettings, step: int) -> str:
+def describe(model: Mapperatorinator, source: Source, batch_size: int, step: int) -> str:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
     size = sum(p.numel() for p in model.parameters()) / 1e6
     share = f", {trained:.2f} M of them trained" if trained < size else ""
     where = f", resumed after step {step}" if step else ""
-    return f"{size:.1f} M parameters{share}; {len(source)} units of data; batches of {settings.batch_size}{where}"
+    return f"{size:.1f} M parameters{share}; {len(source)} units of data; steps of {batch_size} windows{where}"
 
 
 def keep_config(folder: Path, config: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from osuT5.training.attribution import MODE_NAMES
+
 Say = Callable[[str], None]
 
 
@@ -48,12 +50,12 @@ class Journal:
     def evaluation(self, step: int, values: dict[str, Any]) -> None:
         self._write({"step": step, **values})
         self.tracker.log(values, step)
-        shown = {k: v for k, v in values.items() if k.count("/") <= 2}
+        shown = {k: v for k, v in values.items() if not set(k.split("/")) & set(MODE_NAMES)}  # the rest is in the log
         self.say(f"step {step}  " + "  ".join(f"{k} {v:.4g}" for k, v in shown.items()))
 
     def picture(self, step: int, name: str, path: Path) -> None:
         self.tracker.image(name, path, step)
-        self.say(f"step {step}  sample map drawn: {path}")
+        self.say(f"step {step}  picture of the {name}: {path}")
 
     def seconds_per_step(self, step: int) -> float:
         return (time.monotonic() - self.began) / max(step - self.first_step, 1)

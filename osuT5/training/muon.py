@@ -17,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from osuT5.training.moments import moments
+
 MOMENTUM = 0.95
 NEWTON_SCHULZ_STEPS = 6
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -98,24 +100,13 @@ class Muon(torch.optim.Optimizer):
                 parameters[i].add_(direction.view_as(parameters[i]), alpha=-rate)
 
     def _step_adamw(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        states = [self.state[p] for p in parameters]
-        for p, state in zip(parameters, states, strict=True):
-            if not state:
-                state["step"] = torch.tensor(0.0)
-                state["moment1"], state["moment2"] = torch.zeros_like(p), torch.zeros_like(p)
         beta1, beta2 = group["betas"]
-        gradients = [p.grad for p in parameters]
-        first, second = [s["moment1"] for s in states], [s["moment2"] for s in states]
-        steps = [s["step"] for s in states]
-        torch._foreach_add_(steps, 1)
-        torch._foreach_lerp_(first, gradients, 1 - beta1)
-        torch._foreach_mul_(second, beta2)
-        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        states = [self.state[p] for p in parameters]
+        first, second, taken = moments(parameters, states, ("moment1", "moment2"), group["betas"])
         if group["weight_decay"]:
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         divisors = torch._foreach_sqrt(second)
         torch._foreach_add_(divisors, ADAM_EPS)
-        taken = [float(s) for s in steps]
         rates = [-group["lr"] * math.sqrt(1 - beta2**t) / (1 - beta1**t) for t in taken]
         torch._foreach_addcdiv_(parameters, first, divisors, rates)
 

@@ -82,30 +82,20 @@ def _select(run: RunSettings, split: SplitSettings, facts: Sequence[MapFacts]) -
     raise InputError(f"no map of the {part} data passes the filters ({listed}); {remedy}")
 
 
-def _mmrs(run: RunSettings, split: SplitSettings) -> Opened:
-    def sets(facts: Sequence[MapFacts]) -> list[MapSet]:
-        return mmrs_sets(
-            split.path,
-            facts,
-            sample_rate=run.profile.sample_rate,
-            resampler=split.resampler,
-            normalize=run.recipe.normalize_audio,
-        )
+def _files(
+    read: Callable[[str], list[MapFacts]], make_sets: Callable[..., list[MapSet]]
+) -> Callable[[RunSettings, SplitSettings], Opened]:
+    """Opener of a data set whose maps and sounds are files: how its facts are read, and how its sets are made."""
 
-    return read_metadata(split.path), sets
+    def opened(run: RunSettings, split: SplitSettings) -> Opened:
+        sound = {
+            "sample_rate": run.profile.sample_rate,
+            "resampler": split.resampler,
+            "normalize": run.recipe.normalize_audio,
+        }
+        return read(split.path), lambda facts: make_sets(split.path, facts, **sound)
 
-
-def _ors(run: RunSettings, split: SplitSettings) -> Opened:
-    def sets(facts: Sequence[MapFacts]) -> list[MapSet]:
-        return track_sets(
-            split.path,
-            facts,
-            sample_rate=run.profile.sample_rate,
-            resampler=split.resampler,
-            normalize=run.recipe.normalize_audio,
-        )
-
-    return read_tracks(split.path), sets
+    return opened
 
 
 def _shards(run: RunSettings, split: SplitSettings) -> Opened:
@@ -132,8 +122,8 @@ def _web(run: RunSettings, split: SplitSettings) -> Opened:
 
 
 OPENERS: Mapping[str, Callable[[RunSettings, SplitSettings], Opened]] = {
-    "mmrs": _mmrs,
-    "ors": _ors,
+    "mmrs": _files(read_metadata, mmrs_sets),
+    "ors": _files(read_tracks, track_sets),
     "shards": _shards,
     "web": _web,
 }

@@ -28,6 +28,7 @@ from osuT5.render import render_map
 LOG = logging.getLogger(__name__)
 DEMO_SONG = Path(__file__).resolve().parents[2] / "demo" / "song.ogg"
 DIFFICULTY = 4.0
+SAMPLE_MS = 30_000  # of the demo song: into its first verse and build
 BAND, MARK = 28, 20  # heights in pixels
 BACKGROUND, TRUE_COLOUR, OWN_COLOUR, TEXT = (18, 18, 24), (120, 220, 140), (250, 170, 90), (200, 200, 210)
 
@@ -59,6 +60,7 @@ def _draw_map(model: Mapperatorinator, step: int, folder: Path, seed: int) -> Pa
         difficulty=DIFFICULTY,
         gamemode=min(model.profile.gamemodes),
         seed=seed,
+        end_time=SAMPLE_MS,
     )
     result = generate(request, model=model)
     return render_map(result.beatmaps[0], folder / f"step_{step}.png")
@@ -116,5 +118,7 @@ def window_picture(mel: np.ndarray, true: Sequence[float], own: Sequence[float],
         for time_ms in times:
             x = time_ms / window_ms * width
             pen.line((x, top, x, top + MARK), fill=colour, width=2)
-        pen.text((4, top + 4), f"{name} {len(times)}", fill=TEXT)
+        caption, place = f"{name} {len(times)}", (4, top + 4)
+        pen.rectangle(pen.textbbox(place, caption), fill=BACKGROUND)
+        pen.text(place, caption, fill=TEXT)
     return picture

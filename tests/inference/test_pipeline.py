@@ -75,6 +75,12 @@ def test_same_seed_same_bytes_other_seed_other_map(song, tmp_path, model):
     assert first != other
 
 
+def test_temperature_zero_writes_windows_that_look_back(song, tmp_path, model):
+    first, second = (make(song, tmp_path / name, model, temperature=0, seed=seed) for seed, name in enumerate("ab"))
+    assert len(first.beatmaps[0].hit_objects) > 5
+    assert [o.time for o in first.beatmaps[0].hit_objects] == [o.time for o in second.beatmaps[0].hit_objects]
+
+
 def test_bare_osu_on_request_and_nothing_is_overwritten(song, tmp_path, model):
     one = make(song, tmp_path, model, difficulty=3, seed=1, export_osz=False).paths[0]
     two = make(song, tmp_path, model, difficulty=3, seed=1, export_osz=False).paths[0]
