@@ -76,7 +76,7 @@ def measure(rows: int, ours: Mapperatorinator, theirs: WhisperForConditionalGene
 def main() -> None:
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     ours, theirs = build()
-    for rows in (1, 4):
+    for rows in (1, 4, 20):
         a, b = measure(rows, ours, theirs)
         print(f"rows {rows}: ours {a:.2f} ms/step, transformers {b:.2f} ms/step, ratio {b / a:.2f}", flush=True)
 
