@@ -16,7 +16,7 @@ from transformers.utils import ModelOutput as _BaseOutput
 
 from osuT5.errors import InputError, TokenError
 from osuT5.model.backbone import Backbone, causal_mask
-from osuT5.model.cache import StaticCache
+from osuT5.model.cached_decoder import CachedDecoder, KVCache
 from osuT5.model.conditioning import (
     DEFAULT_DIFFICULTY,
     DEFAULT_MAPPER,
@@ -29,7 +29,6 @@ from osuT5.model.loss import IGNORED, mean_loss, rhythm_weights, token_loss
 from osuT5.model.onsets import SLICES, OnsetHead, conditions_mean, onset_loss, onset_targets
 from osuT5.model.profile_config import config_from_profile
 from osuT5.model.spectrogram import MelSpectrogram
-from osuT5.model.stepping import Stepper
 
 if TYPE_CHECKING:
     from osuT5.events.profile import Profile
@@ -94,7 +93,7 @@ class Mapperatorinator(PreTrainedModel):
             nn.init.normal_(self.decoder_embedder.weight, std=config.init_std)
         if config.onset_marks:
             self.onset_head = OnsetHead(settings.d_model)
-        self._stepper: Stepper | None = None
+        self._cached_decoder: CachedDecoder | None = None
         self.post_init()
 
     @classmethod
@@ -113,15 +112,15 @@ class Mapperatorinator(PreTrainedModel):
         """Every part initialises itself when made; a global pass would undo it."""
 
     def train(self, mode: bool = True) -> Mapperatorinator:
-        self._stepper = None
+        self._cached_decoder = None
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> Mapperatorinator:
-        self._stepper = None
+        self._cached_decoder = None
         return super()._apply(*args, **kwargs)
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        self._stepper = None
+        self._cached_decoder = None
         return super().load_state_dict(*args, **kwargs)
 
     @property
@@ -258,6 +257,12 @@ class Mapperatorinator(PreTrainedModel):
         Raises:
             InputError: audio and conditions do not fit the model. TokenError: labels and ids differ in shape.
         """
+        if self.precision == "amp" and not torch.is_autocast_enabled(self.device.type):
+            with self._autocast():  # as `encode` and `step` do, so that teacher-forced and stepped logits agree
+                return self.forward(
+                    frames, decoder_input_ids, decoder_attention_mask, labels, sample_weights, encoder_outputs,
+                    difficulty, mapper_idx, song_position, return_logits,
+                )  # fmt: skip
         if (frames is None) == (encoder_outputs is None) or decoder_input_ids is None:
             raise InputError("the model needs decoder_input_ids and either frames or encoder_outputs")
         if labels is not None and labels.shape != decoder_input_ids.shape:
@@ -307,17 +312,17 @@ class Mapperatorinator(PreTrainedModel):
     # ---- stepping
 
     @property
-    def stepper(self) -> Stepper:
+    def cached_decoder(self) -> CachedDecoder:
         """The decoder's weights gathered for stepping; made on first use. Raises InputError during LoRA training."""
         if self.adapter is not None:
             raise InputError("this model has a LoRA in training, which stepping would not hear: merge it first")
-        if self._stepper is None:
+        if self._cached_decoder is None:
             backbone = self.transformer
             autocast = torch.bfloat16 if self.precision == "amp" else None
-            self._stepper = Stepper(backbone.model.decoder, self._embedding, backbone.proj_out, autocast)
-        return self._stepper
+            self._cached_decoder = CachedDecoder(backbone.model.decoder, self._embedding, backbone.proj_out, autocast)
+        return self._cached_decoder
 
-    def new_cache(self, rows: int, max_length: int | None = None, encoder_hidden: Tensor | None = None) -> StaticCache:
+    def new_cache(self, rows: int, max_length: int | None = None, encoder_hidden: Tensor | None = None) -> KVCache:
         """A cache for `rows` decoder rows of up to `max_length` tokens, prompts included (default: the model's limit).
 
         Args:
@@ -327,13 +332,13 @@ class Mapperatorinator(PreTrainedModel):
         max_length = limit if max_length is None else max_length
         if not 0 < max_length <= limit:
             raise InputError(f"this model decodes up to {limit} tokens a window, not {max_length}")
-        cache = StaticCache(self.stepper, rows, max_length)
+        cache = KVCache(self.cached_decoder, rows, max_length)
         if encoder_hidden is not None:
             cache.set_encoder(encoder_hidden)
         return cache
 
     @torch.inference_mode()
-    def step(self, ids: Tensor, cache: StaticCache, key_mask: Tensor | None = None, logits_all: bool = False) -> Tensor:
+    def step(self, ids: Tensor, cache: KVCache, key_mask: Tensor | None = None, logits_all: bool = False) -> Tensor:
         """Feeds tokens and returns what may follow.
 
         Args:
@@ -346,13 +351,17 @@ class Mapperatorinator(PreTrainedModel):
         Returns:
             (R, V_out) float32, or (R, T, V_out) with `logits_all`. Logits after pads are meaningless.
         """
-        if ids.shape[0] != cache.rows or not cache.cross:
+        if ids.shape[0] != cache.rows or not cache.cross_keys:
             raise InputError(
                 f"{ids.shape[0]} rows of ids for a cache of {cache.rows} rows"
-                if cache.cross
+                if cache.cross_keys
                 else "the cache has no audio yet: call cache.set_encoder first"
             )
-        return cache.stepper.step(ids, cache, key_mask, logits_all)
+        decoder = cache.decoder
+        if ids.shape[1] == 1 and key_mask is None:
+            logits = decoder.step(ids[:, 0], cache)
+            return logits[:, None] if logits_all else logits
+        return decoder.prefill(ids, cache, key_mask, logits_all)
 
     def _autocast(self) -> torch.autocast:
         device = self.transformer.proj_out.weight.device.type
