@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from osuT5.events import Vocabulary, load_profile
 from osuT5.events.prompt import Prompt
-from osuT5.inference.decoder import Decoder
+from osuT5.inference.decoder import Decoder, Row, collect
 from osuT5.model import Mapperatorinator
 
 PROMPT, NEW, ROUNDS = 100, 200, 5
@@ -55,11 +55,11 @@ def measure(rows: int, ours: Mapperatorinator, theirs: WhisperForConditionalGene
     prompt = torch.randint(3, ours.config.vocab_size, (1, PROMPT), generator=generator).repeat(rows, 1)
     frames = torch.randn(1, ours.profile.window_samples, generator=generator) * 0.1
     hidden = ours.encode(frames).clone()
-    decoder = Decoder(ours, PROMPT + NEW)
+    decoder = Decoder(ours)
     ours_ms, theirs_ms = [], []
     for _ in range(ROUNDS + 1):
         began = time.perf_counter()
-        mine = decoder.write([Prompt(p.tolist()) for p in prompt], hidden, [], [])
+        mine = collect(decoder.generate([Row(Prompt(p.tolist()), (), PROMPT + NEW) for p in prompt], hidden), rows)
         ours_ms.append((time.perf_counter() - began) * 1000 / NEW)
         began = time.perf_counter()
         with torch.inference_mode():

@@ -5,7 +5,8 @@ one place: the entry point (`osuT5.cli`), which prints the message and exits wit
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -54,6 +55,21 @@ class TokenError(MapperatorinatorError):
 
 
 class RejectedMap(MapperatorinatorError):
-    """The gate refused every attempt; the last one is kept as `*.rejected.osu`."""
+    """The gate refused every attempt.
+
+    Args:
+        reasons: one sentence for each finding that blocks the map.
+        beatmap, text: the last attempt, and as the file it would be.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = (), beatmap: Any = None, text: str = ""):
+        super().__init__(message)
+        self.reasons, self.beatmap, self.text = list(reasons), beatmap, text
+
+
+class Cancelled(MapperatorinatorError):
+    """The caller ended the work; nothing was written."""
+
+    exit_code = 130

@@ -18,8 +18,7 @@ from typing import Any
 from osuT5.errors import MapperatorinatorError, RejectedMap
 from osuT5.evaluation.songs import EvaluationSong
 from osuT5.inference import Request, build_request, generate
-from osuT5.inference.pipeline import REGENERATIONS, open_model
-from osuT5.inference.progress import silent
+from osuT5.inference.pipeline import ATTEMPTS, open_model
 from osuT5.inference.resolve import EMBEDDED_MODEL, read_inputs
 from osuT5.model import Mapperatorinator
 
@@ -101,7 +100,7 @@ class Generator:
         shutil.rmtree(folder, ignore_errors=True)
         request = self.settings.request(song, folder, difficulty, seed)
         if self._model is None:
-            self._model = open_model(request, read_inputs(request), silent)
+            self._model = open_model(request, read_inputs(request))
         made = self._generate(request, folder)
         _keep(folder, wanted, made)
         return made, True
@@ -113,7 +112,7 @@ class Generator:
         except RejectedMap as refused:
             paths = sorted(folder.glob("*.rejected.osu"))
             last = paths[0] if paths else None
-            return Generated(last, REGENERATIONS + 1, False, perf_counter() - began, error=str(refused))
+            return Generated(last, ATTEMPTS, False, perf_counter() - began, error=str(refused))
         except MapperatorinatorError as error:
             return Generated(None, 1, False, perf_counter() - began, error=str(error))
         codes: dict[str, int] = {}

@@ -1,7 +1,23 @@
-"""Generation: request → prompt → filters → decoder → song loop → post-processing → gate. `pipeline.py` first."""
+"""Generation: request → session → prompts → logits processors → decoder → song loop → post-processing → gate.
+
+`pipeline.py` is the page to read first.
+"""
 
 from osuT5.inference.pipeline import Result, generate
-from osuT5.inference.progress import Notice, Stage, Window
+from osuT5.inference.progress import CancelToken, Notice, Objects, Restart, Stage, Window
 from osuT5.inference.request import Request, build_request
+from osuT5.inference.session import SongSession
 
-__all__ = ["Notice", "Request", "Result", "Stage", "Window", "build_request", "generate"]
+__all__ = [
+    "CancelToken",
+    "Notice",
+    "Objects",
+    "Request",
+    "Restart",
+    "Result",
+    "SongSession",
+    "Stage",
+    "Window",
+    "build_request",
+    "generate",
+]

@@ -1,18 +1,18 @@
-"""What a model can hear of the request, and what it cannot: said before generation, not discovered after."""
+"""Options that have no effect with the model at hand: a notice before generation, not a discovery after it."""
 
 from __future__ import annotations
 
 import difflib
 
 import torch
-from torch import Tensor
 
 from osuT5.events import Profile, Vocabulary
-from osuT5.inference.resolve import Settled
+from osuT5.inference.request import Request
+from osuT5.inference.resolve import ResolvedOptions
 from osuT5.model import Mapperatorinator
 
-# option -> (flag of the profile that puts it into the prompt, switch of the model that hears it in the encoder)
-HEARD_BY = {
+# option -> (flag of the profile that puts it into the prompt, switch of the model that gives it to the encoder)
+CONDITIONED_BY = {
     "difficulty": ("add_diff_token", "do_difficulty_embed"),
     "mapper_id": ("add_mapper_token", "do_mapper_embed"),
     "year": ("add_year_token", None),
@@ -22,25 +22,27 @@ HEARD_BY = {
 }
 
 
-def ignored_conditions(settled: Settled, profile: Profile, vocabulary: Vocabulary) -> list[str]:
+def ignored_conditions(options: ResolvedOptions, profile: Profile, vocabulary: Vocabulary) -> list[str]:
     """One sentence for each asked-for condition that the model does not know."""
-    said = []
-    for option, (flag, switch) in HEARD_BY.items():
-        asked = getattr(settled, option)
+    notices = []
+    for option, (flag, switch) in CONDITIONED_BY.items():
+        asked = getattr(options, option)
         if asked in (None, []) or option == "beatmap_id":
             continue
         if not getattr(profile, flag) and not (switch and profile.model.get(switch)):
-            said.append(f"{option}={asked}: ignored, {profile.name} was trained without it")
+            notices.append(f"{option}={asked}: ignored, {profile.name} was trained without it")
     if profile.add_descriptors:
         for option in ("descriptors", "negative_descriptors"):
-            said += [
-                _unknown(option, d, vocabulary) for d in getattr(settled, option) or [] if _is_unknown(d, vocabulary)
+            notices += [
+                _unknown(option, d, vocabulary) for d in getattr(options, option) or [] if _is_unknown(d, vocabulary)
             ]
-    if settled.mapper_id is not None and profile.add_mapper_token and settled.mapper_id not in vocabulary.mapper_idx:
-        said.append(f"mapper_id={settled.mapper_id}: this model does not know that mapper; any style is used")
-    if settled.negative_descriptors and settled.cfg_scale <= 1:
-        said.append("negative_descriptors act only with cfg_scale above 1")
-    return said
+    if options.mapper_id is not None and profile.add_mapper_token and options.mapper_id not in vocabulary.mapper_idx:
+        notices.append(f"mapper_id={options.mapper_id}: this model does not know that mapper; any style is used")
+    if options.negative_descriptors and options.cfg_scale <= 1:
+        notices.append("negative_descriptors act only with cfg_scale above 1")
+    if options.cfg_scale < 1:
+        notices.append(f"cfg_scale={options.cfg_scale:g}: guidance is off at 1 and below")
+    return notices
 
 
 def _is_unknown(descriptor: str | int, vocabulary: Vocabulary) -> bool:
@@ -55,13 +57,16 @@ def _unknown(option: str, descriptor: str | int, vocabulary: Vocabulary) -> str:
     return f"{option}: {descriptor!r} is unknown to this model and ignored{hint}"
 
 
-def encoder_conditions(settled: Settled, model: Mapperatorinator) -> dict[str, Tensor]:
-    """What the encoder of this model is told besides the sound (song position is per window); rows of one."""
-    conditions = {}
-    if model.config.do_difficulty_embed:
-        stars = 5.0 if settled.difficulty is None else float(settled.difficulty)
-        conditions["difficulty"] = torch.tensor([stars], device=model.device)
-    if model.config.do_mapper_embed:
-        mapper = -1 if settled.mapper_id is None else model.vocabulary.mapper_class(settled.mapper_id)
-        conditions["mapper_idx"] = torch.tensor([mapper], device=model.device)
-    return conditions
+def ignored_by_given_model(request: Request, model: Mapperatorinator) -> list[str]:
+    """One sentence for each option of the request that a model which is loaded already does not follow."""
+    notices = []
+    if request.device not in (None, "auto") and torch.device(request.device).type != model.device.type:
+        notices.append(f"device={request.device}: ignored, the model that was given is on {model.device}")
+    if request.precision is not None and request.precision != model.precision:
+        notices.append(f"precision={request.precision}: ignored, the model that was given is {model.precision}")
+    if request.profile is not None and request.profile != model.profile.name:
+        notices.append(f"profile={request.profile}: ignored, the model that was given is {model.profile.name}")
+    for option in ("model_path", "lora_path"):
+        if getattr(request, option) is not None:
+            notices.append(f"{option}={getattr(request, option)}: ignored, a loaded model was given")
+    return notices

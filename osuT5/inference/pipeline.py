@@ -1,38 +1,43 @@
-"""Generation, the whole of it on one page. Each line is a call into a folder whose name tells what it does."""
+"""Generation, the whole of it on one page. Each line is a call into a file whose name tells what it does."""
 
 from __future__ import annotations
 
-import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from osuT5 import audio
 from osuT5.beatmap import Beatmap, TimingPoint, merge_range
 from osuT5.beatmap.verify import Finding, gate
-from osuT5.errors import RejectedMap
-from osuT5.events import ContextType, EventSequence, encode_timing, merge
-from osuT5.events.prompt import PromptBuilder, negative_conditions
+from osuT5.errors import InputError, RejectedMap
+from osuT5.events import ContextType, EventSequence, PromptBuilder, encode_timing, merge
+from osuT5.events.prompt import negative_conditions
 from osuT5.inference import output
 from osuT5.inference.audio_facts import audio_facts, check_song
 from osuT5.inference.contexts import given_sequence, template_inputs
-from osuT5.inference.decoder import Decoder
-from osuT5.inference.encoded import EncodedWindows
-from osuT5.inference.ignored import encoder_conditions, ignored_conditions
-from osuT5.inference.map_settings import background_file, map_settings, with_difficulty_defaults
+from osuT5.inference.ignored import ignored_by_given_model, ignored_conditions
+from osuT5.inference.map_settings import background_file, map_settings
+from osuT5.inference.notices import by_kind, repairs
 from osuT5.inference.postprocess import assemble, unpack_positions
-from osuT5.inference.progress import Notice, OnProgress, Stage, Window, silent
+from osuT5.inference.progress import CancelToken, Notice, OnProgress, Restart, Stage, silent
 from osuT5.inference.request import Request
-from osuT5.inference.resolve import Inputs, Settled, check_against_model, device_name, read_inputs
-from osuT5.inference.sampling import Sampling
-from osuT5.inference.song_loop import LoopStats, SongLoop, trim_range
+from osuT5.inference.resolve import (
+    Inputs,
+    ResolvedOptions,
+    check_against_model,
+    device_name,
+    read_inputs,
+    resolve_options,
+)
+from osuT5.inference.session import SongSession, encoder_conditions
+from osuT5.inference.song_loop import LoopStats, SongLoop, Track, beats_only, trim_range
 from osuT5.inference.templates import Task, choose_task
-from osuT5.inference.tick_weights import TickWeights, loudness_of
-from osuT5.inference.timing_stage import find_red_lines
+from osuT5.inference.tick_weights import TickWeights
 from osuT5.model import Mapperatorinator, load_model
-from osuT5.timing import fit_timing
+from osuT5.timing import constant_timing, fit_timing, timing_of
 
-REGENERATIONS = 2
+ATTEMPTS = 3
 
 
 @dataclass
@@ -46,229 +51,277 @@ class Result:
     stats: dict[str, float] = field(default_factory=dict)
 
 
-def generate(request: Request, on_progress: OnProgress | None = None, model: Mapperatorinator | None = None) -> Result:
-    """Turns a song into a beatmap.
+@dataclass(frozen=True)
+class MapTask:
+    """One map to make in a session."""
+
+    inputs: Inputs
+    options: ResolvedOptions
+    task: Task
+
+
+def generate(
+    request: Request,
+    on_progress: OnProgress | None = None,
+    model: Mapperatorinator | None = None,
+    *,
+    session: SongSession | None = None,
+    save: bool = True,
+    cancel: CancelToken | None = None,
+) -> Result:
+    """Turns a song into a beatmap and saves it.
 
     Args:
-        on_progress: receives `Stage`, `Window` and `Notice` events.
+        on_progress: receives the events of `progress`.
         model: a loaded model, to spare loading it for every song; else `request.model_path` or the embedded one.
+        session: an open session of this song, to spare hearing it again; brings its own model.
+        save: False makes the map and writes no file.
+        cancel: ends the work from elsewhere.
     Raises:
         OptionErrors, InputError, AudioError, BeatmapError, CheckpointError: what the user can mend.
-        RejectedMap: no attempt passed the gate; the last one lies beside the output as `*.rejected.osu`.
+        RejectedMap: no attempt passed the gate; with `save` the last one lies beside the output as `*.rejected.osu`.
+        Cancelled: by `cancel`.
     """
-    tell = on_progress or silent
+    report, cancel = on_progress or silent, cancel or CancelToken()
     began = time.perf_counter()
     inputs = read_inputs(request)
-    for notice in request.notices():
-        tell(Notice(notice))
-    model = model or open_model(request, inputs, tell)
-    settled = Settled(request, model.profile, inputs.reference)
-    check_against_model(settled, model.profile)
-    for notice in ignored_conditions(settled, model.profile, model.vocabulary):
-        tell(Notice(notice))
-    task = choose_task(model.profile, settled.contexts, settled.outputs, settled.gamemode)
-
-    tell(Stage("audio", inputs.audio_path.name))
-    song = audio.load(inputs.audio_path, sample_rate=model.profile.sample_rate, resampler=resampler_of(model))
-    check_song(song, inputs.audio_path)
-    for attempt in range(REGENERATIONS + 1):
-        seed = inputs.seed + attempt
-        attempt_map, stats = write_map(inputs, settled, task, model, song, seed, tell)
-        if settled.verify == "off" or ContextType.MAP not in task.wanted or not is_whole(settled):
-            findings: list[Finding] = []
-            break
-        tell(Stage("verify"))
-        result = gate(attempt_map, audio_facts(song, inputs.audio_path))
-        findings = result.findings
-        for notice in repairs(findings):
-            tell(Notice(notice))
-        if settled.verify == "report":
-            break
-        if result.passed:
-            attempt_map = result.beatmap
-            break
-        tell(Notice(f"attempt {attempt + 1} did not pass verification"))
+    notify(report, request.notices())
+    if session is not None:
+        model = session.model
+    if model is None:
+        model = open_model(request, inputs, report)
     else:
-        refused = [f"{f.code} {f.message}" for f in findings if not f.fixed and f.severity in ("fatal", "error")]
-        path = output.write_rejected(result.text, result.beatmap, refused, inputs.output_folder)
+        notify(report, ignored_by_given_model(request, model))
+    options = resolve_options(request, model.profile, inputs.reference)
+    check_against_model(options, model.profile)
+    notify(report, ignored_conditions(options, model.profile, model.vocabulary))
+    task = choose_task(model.profile, options.contexts, options.outputs, options.gamemode)
+
+    session = session or open_session(inputs, options, model, report)
+    if session.audio_path is not None and session.audio_path.resolve() != inputs.audio_path.resolve():
+        raise InputError(f"the session is of {session.audio_path}, the request is for {inputs.audio_path}")
+    try:
+        result = make_maps(session, [MapTask(inputs, options, task)], report, cancel)
+    except RejectedMap as rejected:
+        if not save:
+            raise
+        path = output.write_rejected(rejected.text, rejected.beatmap, rejected.reasons, inputs.output_folder)
         raise RejectedMap(
-            f"no attempt passed verification ({'; '.join(refused[:3])}); the last one is kept as {path}; "
-            "try another seed, or verify=report"
-        )
+            f"{rejected}; the last attempt is kept as {path}",
+            reasons=rejected.reasons,
+            beatmap=rejected.beatmap,
+            text=rejected.text,
+        ) from None
+    if save:
+        report(Stage("write"))
+        result.paths = save_maps(inputs, options, result.beatmaps, session.song)
+    result.stats["seconds"] = time.perf_counter() - began
+    return result
 
-    tell(Stage("write"))
-    paths = save(inputs, settled, attempt_map, song)
-    stats["seconds"] = time.perf_counter() - began
-    stats["attempts"] = attempt + 1
-    return Result(paths, [attempt_map], findings, seed, stats)
 
-
-def open_model(request: Request, inputs: Inputs, tell: OnProgress) -> Mapperatorinator:
+def open_model(request: Request, inputs: Inputs, on_progress: OnProgress = silent) -> Mapperatorinator:
     """Loads the model that a request names."""
-    device = device_name(request.device or "auto")
-    tell(Stage("model", inputs.model_source))
+    on_progress(Stage("model", inputs.model_source))
     mode = request.gamemode
     if mode is None and inputs.reference is not None:
         mode = int(inputs.reference.mode)
     model = load_model(
         inputs.model_source,
-        device=device,
+        device=device_name(request.device or "auto"),
         precision=request.precision or "fp32",
         gamemode=mode or 0,
         profile=request.profile,
         lora_path=request.lora_path,
         auto_select_gamemode=request.auto_select_gamemode_model,
     )
-    for notice in model.notices:
-        tell(Notice(notice))
+    notify(on_progress, model.notices)
     return model
 
 
-def resampler_of(model: Mapperatorinator) -> str:
-    """The resampling that the model was trained to hear."""
-    return model.profile.model.get("resampler", "published")
+def open_session(
+    inputs: Inputs, options: ResolvedOptions, model: Mapperatorinator, on_progress: OnProgress = silent
+) -> SongSession:
+    """Reads the song for the model. Raises AudioError."""
+    on_progress(Stage("audio", inputs.audio_path.name))
+    resampler = model.profile.model.get("resampler", "published")
+    song = audio.load(inputs.audio_path, sample_rate=model.profile.sample_rate, resampler=resampler)
+    check_song(song, inputs.audio_path)
+    return SongSession(song, model, options.max_batch_size, inputs.audio_path)
 
 
-def is_whole(settled: Settled) -> bool:
-    """Whether the output is a whole map (a part alone cannot satisfy the rules for maps)."""
-    return settled.start_time is None and settled.end_time is None or settled.add_to_beatmap
+def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnProgress, cancel: CancelToken) -> Result:
+    """Makes the maps of a session, all together; those that the gate rejects again, up to `ATTEMPTS` times.
 
-
-def write_map(
-    inputs: Inputs,
-    settled: Settled,
-    task: Task,
-    model: Mapperatorinator,
-    song: audio.Song,
-    seed: int,
-    tell: OnProgress,
-) -> tuple[Beatmap, dict[str, float]]:
-    """One attempt: timing, then every context of the task, then a beatmap."""
-    profile, vocabulary = model.profile, model.vocabulary
-    plan = audio.plan_windows(
-        len(song.samples),
-        window_samples=profile.window_samples,
-        sample_rate=profile.sample_rate,
-        lookback=settled.lookback,
-        lookahead=settled.lookahead,
-        start_ms=settled.start_time,
-        end_ms=settled.end_time,
-        integer=profile.event_rules != "published",
-    )
-    length = plan.song_length_ms
-    with_difficulty_defaults(settled, length)
-    conditions = settled.conditions(length)
-    builder = PromptBuilder(
-        profile,
-        vocabulary,
-        task.template,
-        conditions,
-        length,
-        template_inputs(task.template, inputs.reference, profile, vocabulary, length),
-        negative_conditions(conditions, settled.negative_descriptors) if settled.cfg_scale > 1 else None,
-    )
-    sampling = Sampling(settled, profile, vocabulary, seed)
-    loop = SongLoop(
-        builder,
-        plan,
-        EncodedWindows(model, song.samples, plan, settled.max_batch_size, encoder_conditions(settled, model)),
-        Decoder(model, profile.tgt_seq_len, max(settled.cfg_scale, 1.0)),
-        sampling.filters,
-        sampling.draw,
-        settled.lookback,
-        settled.lookahead,
-        on_window=lambda context, number, total, sequence: tell(
-            Window(context.value, number + 1, total, len(sequence), float(plan.times_ms[number]))
-        ),
-    )
-    tell(Stage("timing", settled.timing))
-    timing = find_red_lines(settled, inputs.reference, song, loop, lambda text: tell(Notice(text)))
-    if settled.grid_times and timing:
-        sampling.ticks = TickWeights(
-            timing,
-            settled.difficulty,
-            loudness_of(song),
-            settled.grid_habit,
-            settled.grid_hearing,
-            settled.grid_onsets,
-        )
-    give_contexts(loop, inputs, settled, task, timing, length)
-
-    wanted = [c for c in task.wanted if c not in loop.given]
-    written = loop.run(wanted)
-    pieces = [unpack_positions(s, profile) for s in written.values()]
-    whole = pieces[0] if pieces else EventSequence()
-    for piece in pieces[1:]:
-        whole = merge(whole, piece)
-    whole = trim_range(whole, settled.start_time, settled.end_time)
-    if timing is None:
-        timing = fit_timing(whole, profile.types_first)
-    assembly = assemble(whole, timing, profile, map_settings(settled, inputs, song, profile))
-    for warning in by_kind(assembly.warnings):
-        tell(Notice(warning))
-    beatmap = assembly.beatmap
-    if settled.add_to_beatmap and inputs.reference is not None:
-        beatmap = merge_range(inputs.reference, beatmap, settled.start_time, settled.end_time)
-    return beatmap, numbers_of(loop.stats, song)
-
-
-def give_contexts(
-    loop: SongLoop,
-    inputs: Inputs,
-    settled: Settled,
-    task: Task,
-    timing: list[TimingPoint] | None,
-    song_length_ms: float,
-) -> None:
-    """Puts what is known beforehand into the loop: timing, contexts of the reference, the map before a range."""
-    profile = loop.profile
-    given = set()
-    if timing is not None and ContextType.TIMING in profile.output_contexts:
-        loop.sequences[ContextType.TIMING] = encode_timing(timing, profile, song_length_ms)
-        given.add(ContextType.TIMING)
-    for context in task.template.outputs:
-        if inputs.reference is None or context in given:
-            continue
-        if context in settled.contexts:
-            loop.sequences[context] = given_sequence(inputs.reference, context, profile, song_length_ms)
-            given.add(context)
-        elif settled.add_to_beatmap and settled.start_time is not None:
-            before = given_sequence(inputs.reference, context, profile, song_length_ms)
-            end = sum(t <= settled.start_time - 1 for t in before.times)
-            loop.sequences[context] = before.slice(0, end)
-    loop.given = frozenset(given)
-
-
-def save(inputs: Inputs, settled: Settled, beatmap: Beatmap, song: audio.Song) -> list[Path]:
-    """Writes what was asked for: an .osz, a bare .osu, or the reference itself."""
-    if settled.overwrite_reference_beatmap and inputs.request.beatmap_path:
-        return output.overwrite_reference(beatmap, Path(inputs.request.beatmap_path).expanduser())
-    picture = background_file(inputs, song)
-    return output.write_result([beatmap], inputs.output_folder, inputs.audio_path, picture, settled.export_osz)
-
-
-def by_kind(warnings: list[str]) -> list[str]:
-    """Warnings that differ in numbers only, once each with their count."""
-    kinds: dict[str, list[str]] = {}
-    for warning in warnings:
-        kinds.setdefault(re.sub(r"-?\d+(\.\d+)?", "#", warning), []).append(warning)
-    return [w[0] if len(w) == 1 else f"{w[0]} (and {len(w) - 1} more like it)" for w in kinds.values()]
-
-
-def repairs(findings: list[Finding]) -> list[str]:
-    """One sentence per kind of repair: how often, and the first case."""
-    by_code: dict[str, list[Finding]] = {}
-    for finding in findings:
-        if finding.fixed:
-            by_code.setdefault(finding.code, []).append(finding)
-    return [f"repaired {len(cases)} x {code}, e.g.: {cases[0].message}" for code, cases in by_code.items()]
-
-
-def numbers_of(stats: LoopStats, song: audio.Song) -> dict[str, float]:
-    return {
+    Args:
+        tasks: of one reference and one plan of windows, with the same stages.
+    Raises:
+        RejectedMap: for the first map whose attempts are used up.
+    """
+    stats = LoopStats()
+    plan = session.plan(tasks[0].options)
+    session.measure_threads(session.encoding(plan, 0, encoder_conditions(tasks[0].options, session.model)))
+    timing = find_red_lines(session, tasks[0], on_progress, cancel, stats)
+    maps: list[Beatmap | None] = [None] * len(tasks)
+    findings: list[Finding] = []
+    waiting = list(range(len(tasks)))
+    for attempt in range(ATTEMPTS):
+        tracks = [open_track(session, tasks[n], (attempt, n), timing) for n in waiting]
+        loop = SongLoop(session, plan, tracks, on_progress, cancel, stats)
+        loop.run(c for c in tasks[0].task.wanted if c not in tracks[0].given)
+        rejected = {}
+        for number, track in zip(waiting, tracks, strict=True):
+            task = tasks[number]
+            beatmap = build_map(session, task, track, timing, on_progress)
+            verify = task.options.verify
+            if verify == "off" or ContextType.MAP not in task.task.wanted or not task.options.is_whole_map:
+                maps[number] = beatmap
+                continue
+            on_progress(Stage("verify"))
+            checked = gate(beatmap, audio_facts(session.song, task.inputs.audio_path))
+            notify(on_progress, repairs(checked.findings))
+            if verify == "report" or checked.passed:
+                maps[number] = beatmap if verify == "report" else checked.beatmap
+                findings += checked.findings
+                continue
+            rejected[number] = checked
+            notify(on_progress, [f"attempt {attempt + 1} did not pass verification"])
+        waiting = list(rejected)
+        if not waiting:
+            break
+        if attempt + 1 < ATTEMPTS:
+            for number in waiting:
+                on_progress(Restart(attempt + 1, number))
+    else:
+        checked = rejected[waiting[0]]
+        reasons = [f"{f.code} {f.message}" for f in checked.findings if f.blocking]
+        message = f"no attempt passed verification ({'; '.join(reasons[:3])}); try another seed, or verify=report"
+        raise RejectedMap(message, reasons=reasons, beatmap=checked.beatmap, text=checked.text)
+    numbers = {
         "tokens": stats.tokens,
         "decoder_seconds": stats.seconds,
         "windows": stats.windows,
         "cut_windows": stats.cut_windows,
-        "song_seconds": song.duration_ms / 1000,
+        "song_seconds": session.song.duration_ms / 1000,
+        "attempts": attempt + 1,
     }
+    if stats.cut_windows:
+        limit = session.model.profile.tgt_seq_len
+        notify(on_progress, [f"{stats.cut_windows} window(s) met the model's limit of {limit} tokens and were cut off"])
+    return Result([], [m for m in maps if m is not None], findings, tasks[0].inputs.seed, numbers)
+
+
+def find_red_lines(
+    session: SongSession, task: MapTask, on_progress: OnProgress, cancel: CancelToken, stats: LoopStats
+) -> list[TimingPoint] | None:
+    """Red lines for the maps, or None when the model writes its beats into the map itself (read from there later).
+
+    `auto` is the signal with its prior for octave and half beat: the embedded model's own opinion of the candidates did
+    not improve that choice (docs/experiments.md). Times are on the game clock.
+
+    Raises: InputError when the asked-for provider has nothing to read.
+    """
+    options, profile = task.options, session.model.profile
+    provider, reference = options.timing, task.inputs.reference
+    on_progress(Stage("timing", provider))
+    if ContextType.TIMING in options.contexts or provider == "file":
+        lines = timing_of(reference) if reference is not None else []
+        if not lines:
+            raise InputError("timing: the reference beatmap has no red line; use timing=auto")
+        return lines
+    if provider == "constant":
+        return constant_timing(options.bpm, options.offset)
+    if provider == "model" and profile.add_timing:
+        return None
+    if provider == "model" and ContextType.TIMING in profile.output_contexts:
+        plan = session.plan(options)
+        track = open_track(session, task, (0, 0), None)
+        SongLoop(session, plan, [track], on_progress, cancel, stats).run([ContextType.TIMING])
+        beats = track.finished([ContextType.TIMING], plan.song_length_ms)[ContextType.TIMING]
+        found = fit_timing(beats_only(beats), profile.types_first)
+        if found:
+            return found
+        notify(on_progress, ["the model wrote no beats: timing is taken from the signal instead"])
+    return session.grid_timing
+
+
+def open_track(
+    session: SongSession, task: MapTask, seed_key: tuple[int, int], timing: list[TimingPoint] | None
+) -> Track:
+    """A map about to be written: its prompt builder and all that is known beforehand.
+
+    Given are the timing, contexts that the request takes from the reference, and the map before a range.
+    """
+    options, profile, vocabulary = task.options, session.model.profile, session.model.vocabulary
+    template, reference = task.task.template, task.inputs.reference
+    length = session.plan(options).song_length_ms
+    conditions = options.conditions(length)
+    builder = PromptBuilder(
+        profile,
+        vocabulary,
+        template,
+        conditions,
+        length,
+        template_inputs(template, reference, profile, vocabulary, length),
+        negative_conditions(conditions, options.negative_descriptors) if options.guidance > 1 else None,
+    )
+    track = Track(options, builder, encoder_conditions(options, session.model), task.inputs.seed, seed_key)
+    given = set()
+    if timing is not None and ContextType.TIMING in profile.output_contexts:
+        track.sequences[ContextType.TIMING] = encode_timing(timing, profile, length)
+        given.add(ContextType.TIMING)
+    for context in template.outputs:
+        if reference is None or context in given:
+            continue
+        if context in options.contexts:
+            track.sequences[context] = given_sequence(reference, context, profile, length)
+            given.add(context)
+        elif options.add_to_beatmap and options.start_time is not None:
+            before = given_sequence(reference, context, profile, length)
+            end = sum(t <= options.start_time - 1 for t in before.times)
+            track.sequences[context] = before.slice(0, end)
+    track.given = frozenset(given)
+    if options.grid_times and timing:
+        track.ticks = TickWeights(
+            timing,
+            options.difficulty,
+            session.salience,
+            options.grid_habit,
+            options.grid_hearing,
+            options.grid_onsets,
+        )
+    return track
+
+
+def build_map(
+    session: SongSession, task: MapTask, track: Track, timing: list[TimingPoint] | None, on_progress: OnProgress
+) -> Beatmap:
+    """A beatmap of what a track has written."""
+    options, profile = task.options, session.model.profile
+    wanted = [c for c in task.task.wanted if c not in track.given]
+    written = track.finished(wanted, session.plan(options).song_length_ms)
+    pieces = [unpack_positions(s, profile) for s in written.values()]
+    whole = pieces[0] if pieces else EventSequence()
+    for piece in pieces[1:]:
+        whole = merge(whole, piece)
+    whole = trim_range(whole, options.start_time, options.end_time)
+    if timing is None:
+        timing = fit_timing(whole, profile.types_first)
+    assembly = assemble(whole, timing, profile, map_settings(options, task.inputs, session.song, profile))
+    notify(on_progress, by_kind(assembly.warnings))
+    beatmap = assembly.beatmap
+    if options.add_to_beatmap and task.inputs.reference is not None:
+        beatmap = merge_range(task.inputs.reference, beatmap, options.start_time, options.end_time)
+    return beatmap
+
+
+def save_maps(inputs: Inputs, options: ResolvedOptions, beatmaps: list[Beatmap], song: audio.Song) -> list[Path]:
+    """Writes what was asked for: an .osz, bare .osu files, or the reference itself."""
+    if options.overwrite_reference_beatmap and inputs.request.beatmap_path:
+        return output.overwrite_reference(beatmaps[0], Path(inputs.request.beatmap_path).expanduser())
+    picture = background_file(inputs, song)
+    return output.write_result(beatmaps, inputs.output_folder, inputs.audio_path, picture, options.export_osz)
+
+
+def notify(on_progress: OnProgress, messages: Sequence[str]) -> None:
+    for message in messages:
+        on_progress(Notice(message))

@@ -1,4 +1,4 @@
-"""From a request to settled facts: paths that exist, a reference that reads, a value for every option.
+"""From a request to resolved options: paths that exist, a reference that reads, a value for every option.
 
 An option left open takes the reference beatmap's value, then the model profile's, then the general default. Everything
 that can be wrong is checked here, before a model is loaded; all mistakes are named together.
@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from osuT5.beatmap import Beatmap, read
 from osuT5.errors import BeatmapError, InputError, OptionErrors
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
+from osuT5.inference.postprocess import difficulty_values
 from osuT5.inference.request import LARGEST_SEED, Request
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
+MANIA = 3
 EMBEDDED_MODEL = Path(__file__).resolve().parents[2] / "models" / "mini"
 
 # Values where neither request, reference nor profile says anything.
@@ -164,14 +168,14 @@ def unwritable(folder: Path) -> str | None:
 
 def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
     """What a reference beatmap says about the options."""
-    told = conditions_of(reference, profile)
+    found = conditions_of(reference, profile)
     return {
-        "gamemode": told.gamemode,
-        "difficulty": told.difficulty,
-        "hitsounded": told.hitsounded,
-        "keycount": told.keycount,
-        "hold_note_ratio": told.hold_note_ratio,
-        "scroll_speed_ratio": told.scroll_speed_ratio,
+        "gamemode": found.gamemode,
+        "difficulty": found.difficulty,
+        "hitsounded": found.hitsounded,
+        "keycount": found.keycount,
+        "hold_note_ratio": found.hold_note_ratio,
+        "scroll_speed_ratio": found.scroll_speed_ratio,
         "hp_drain_rate": reference.hp,
         "circle_size": reference.cs,
         "overall_difficulty": reference.od,
@@ -187,31 +191,33 @@ def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
     }
 
 
-class Settled:
-    """Attribute access to the final value of every option.
+@dataclass(frozen=True)
+class ResolvedOptions:
+    """The final value of every option, as attributes, and where each comes from.
 
-    Sources in falling order: the request, the reference beatmap, the model's profile, the general default.
+    Attributes:
+        values: option -> value.
+        sources: option -> "request", "beatmap", "profile", "default", or "unset" for None.
     """
 
-    def __init__(self, request: Request, profile: Profile, reference: Beatmap | None):
-        sources = [
-            {f.name: getattr(request, f.name) for f in fields(request)},
-            reference_values(reference, profile) if reference is not None else {},
-            profile.generation,
-            DEFAULTS,
-        ]
-        names = {f.name for f in fields(request)}
-        self.values = {n: next((s[n] for s in sources if s.get(n) not in (None, "")), None) for n in names}
-        # the embedded and published profiles say whether an .osz was written by the older system; ours writes one
-        self.values["export_osz"] = True if request.export_osz is None else request.export_osz
-        if request.difficulties and request.difficulty is None:
-            self.values["difficulty"] = request.difficulties[0]
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self.__dict__["values"][name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def replace(self, **changes: Any) -> ResolvedOptions:
+        """The same with other values of some options."""
+        unknown = changes.keys() - self.values.keys()
+        if unknown:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        return ResolvedOptions(
+            MappingProxyType({**self.values, **changes}),
+            MappingProxyType({**self.sources, **dict.fromkeys(changes, "request")}),
+        )
 
     @property
     def contexts(self) -> list[ContextType]:
@@ -221,6 +227,16 @@ class Settled:
     @property
     def outputs(self) -> list[ContextType]:
         return [ContextType[c] for c in self.output_type]
+
+    @property
+    def guidance(self) -> float:
+        """Scale of classifier-free guidance; 1 and below is off."""
+        return max(self.cfg_scale, 1.0)
+
+    @property
+    def is_whole_map(self) -> bool:
+        """Whether the output is a whole map (a part alone cannot satisfy the rules for maps)."""
+        return self.start_time is None and self.end_time is None or self.add_to_beatmap
 
     def conditions(self, song_length_ms: float) -> Conditions:
         """What the prompt says of the map to write."""
@@ -241,15 +257,40 @@ class Settled:
         )
 
 
-def check_against_model(settled: Settled, profile: Profile) -> None:
+def resolve_options(request: Request, profile: Profile, reference: Beatmap | None) -> ResolvedOptions:
+    """Every option's value from, in falling order, request, reference beatmap, model profile and general default."""
+    wanted = {f.name: getattr(request, f.name) for f in fields(request)}
+    if request.difficulties and request.difficulty is None:
+        wanted["difficulty"] = request.difficulties[0]
+    places = {
+        "request": wanted,
+        "beatmap": reference_values(reference, profile) if reference is not None else {},
+        "profile": profile.generation,
+        "default": DEFAULTS,
+    }
+    # the profiles say whether the older system wrote an .osz by default; here it is one unless asked otherwise
+    places["profile"] = {k: v for k, v in places["profile"].items() if k != "export_osz"}
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in wanted:
+        source = next((s for s, options in places.items() if options.get(name) not in (None, "")), None)
+        values[name] = None if source is None else places[source][name]
+        sources[name] = source or "unset"
+    if values["circle_size"] is None and values["gamemode"] != MANIA:
+        values["circle_size"] = difficulty_values(values["gamemode"], values["difficulty"]).cs
+        sources["circle_size"] = "default"
+    return ResolvedOptions(MappingProxyType(values), MappingProxyType(sources))
+
+
+def check_against_model(options: ResolvedOptions, profile: Profile) -> None:
     """Raises InputError naming every option that the chosen model cannot serve."""
     problems = []
-    if settled.gamemode not in profile.gamemodes:
+    if options.gamemode not in profile.gamemodes:
         modes = ", ".join(str(m) for m in profile.gamemodes)
-        problems.append(f"gamemode={settled.gamemode}: {profile.name} was trained for {modes} only")
-    if settled.lookback + settled.lookahead >= 0.995:
+        problems.append(f"gamemode={options.gamemode}: {profile.name} was trained for {modes} only")
+    if options.lookback + options.lookahead >= 0.995:
         problems.append(
-            f"lookback={settled.lookback:g} and lookahead={settled.lookahead:g} leave nothing to write: "
+            f"lookback={options.lookback:g} and lookahead={options.lookahead:g} leave nothing to write: "
             "keep the sum below 1"
         )
     if problems:

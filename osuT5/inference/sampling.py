@@ -1,98 +1,110 @@
-"""Which filters a window gets, and where its random numbers come from."""
+"""From logits to tokens: multinomial or greedy for each row, and one fused step for accelerators.
+
+On a CPU the filters sort the whole vocabulary and `torch.multinomial` draws; the published models' recorded runs depend
+on both. On an accelerator `FusedSampler` does top-k, top-p and the draw on the best `CANDIDATES` ids without asking the
+host; a row that may choose among more ids comes back as -1 and is drawn again, exactly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from osuT5.events import ContextType, EventType, Profile, Vocabulary
-from osuT5.inference.decoder import Draw, best, draw_with
-from osuT5.inference.filters import (
-    ConditionalTemperature,
-    EndPenalty,
-    Filter,
-    Forbid,
-    LookbackBias,
-    MonotonicTime,
-    NoLookback,
-    OnGrid,
-    Temperature,
-    TimeShiftBias,
-    TopK,
-    TopP,
-    temperature_rules,
-)
-from osuT5.inference.merging import WindowFrame
-from osuT5.inference.resolve import Settled
-from osuT5.inference.song_loop import keyed_generator
-from osuT5.inference.tick_weights import OnsetOdds, TickWeights
-
-TAIKO, MANIA = 1, 3
-ON_GRID = (ContextType.KIAI, ContextType.MAP, ContextType.SV)
+CANDIDATES = 256
+NOT_SAMPLED = -1
 
 
-class Sampling:
-    """Filters and draws of one generation.
+def keyed_generator(seed: int, *key: int) -> torch.Generator:
+    """A CPU generator for one window: independent of those of all other seeds and keys.
 
-    `ticks` is set once the beats are known, if `grid_times` is on: later contexts then choose among ticks only.
-    The special temperatures act where they are meant: timing values in beats, columns in mania, colours in taiko.
+    Args:
+        key: attempt, track, stage, window.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+def multinomial(
+    logits: Tensor, generators: Sequence[torch.Generator | None], alive: Sequence[int] | None = None
+) -> Tensor:
+    """Draws by probability with a CPU generator for each row; None takes the best id. (R, V) -> (R,).
+
+    Args:
+        alive: rows to draw for, the others get 0; None = all.
+    """
+    p = logits.softmax(dim=1)
+    tokens = torch.zeros(len(p), dtype=torch.long)
+    for row in range(len(p)) if alive is None else alive:
+        generator = generators[row]
+        drawn = p[row].argmax() if generator is None else torch.multinomial(p[row], 1, generator=generator)[0]
+        tokens[row] = drawn
+    return tokens
+
+
+class FusedSampler:
+    """Top-k, top-p and the draw in one pass without the host.
+
+    Args:
+        k, p: of every row; 0 and 1 keep all.
+        generators: CPU generators; None takes the best id.
+        max_tokens: how many tokens may come; their uniform numbers are drawn at once, (R, max_tokens).
     """
 
-    def __init__(self, settled: Settled, profile: Profile, vocabulary: Vocabulary, seed: int):
-        self.settled, self.profile, self.vocabulary, self.seed = settled, profile, vocabulary, seed
-        mode = settled.gamemode
-        self.rules = temperature_rules(
-            vocabulary,
-            profile,
-            settled.timing_temperature,
-            settled.mania_column_temperature if mode == MANIA else None,
-            settled.taiko_hit_temperature if mode == TAIKO else None,
-        )
-        self.ticks: TickWeights | None = None
-        self.forbidden = [vocabulary.pad_id, *unreachable_ids(vocabulary)]
+    def __init__(
+        self,
+        k: Sequence[int],
+        p: Sequence[float],
+        generators: Sequence[torch.Generator | None],
+        max_tokens: int,
+        device: torch.device,
+    ):
+        greedy_rows = [generator is None for generator in generators]
+        self.k = torch.tensor([1 if g else k for g, k in zip(greedy_rows, k, strict=True)], device=device)[:, None]
+        self.p = torch.tensor(p, dtype=torch.float32, device=device)[:, None]
+        numbers = [torch.zeros(max_tokens) if g is None else torch.rand(max_tokens, generator=g) for g in generators]
+        self.uniform = torch.stack(numbers).to(device)
+        self.step = 0
 
-    def filters(self, context: ContextType, frame: WindowFrame, onsets: OnsetOdds | None = None) -> Sequence[Filter]:
-        """The filters of one window, in their order."""
-        s = self.settled
-        lookback_ms = frame.lookback_ms
-        chain: list[Filter] = [Forbid(self.forbidden), MonotonicTime(self.vocabulary)]
-        if self.ticks is not None and context in ON_GRID:
-            weights = self.ticks.window(frame.start_ms, frame.length_ms, self.profile.max_time_step, onsets)
-            chain.append(OnGrid(self.vocabulary, torch.from_numpy(weights)))
-        if s.end_penalty and context is ContextType.MAP and frame.lookahead_ms > 0:
-            chain.append(EndPenalty(self.vocabulary, s.end_penalty))
-        if s.timeshift_bias:
-            chain.append(TimeShiftBias(self.vocabulary, s.timeshift_bias))
-        if lookback_ms > 0 and not self.profile.types_first:
-            # before the temperature, which at 0 leaves one id: it has to be one that may be written
-            chain.append(NoLookback(self.vocabulary, lookback_ms))
-        if s.do_sample:
-            rules = [r for r in self.rules if r[2] != s.temperature]
-            chain.append(ConditionalTemperature(rules, s.temperature) if rules else Temperature(s.temperature))
-        if lookback_ms > 0 and self.profile.types_first:
-            chain.append(LookbackBias(self.vocabulary, lookback_ms))
-        if s.do_sample and s.top_k > 0:
-            chain.append(TopK(s.top_k))
-        if s.do_sample and s.top_p < 1:
-            chain.append(TopP(s.top_p))
-        return chain
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(R, V) -> (R,); `NOT_SAMPLED` in rows that `resample` must draw."""
+        self.number = self.uniform[:, self.step, None]
+        self.step += 1
+        return sample_candidates(logits, self.k, self.p, self.number, CANDIDATES)
 
-    def draw(self, stage: int, window: int) -> Draw:
-        """Keyed by seed, stage and window: nothing drawn elsewhere changes it."""
-        if not self.settled.do_sample:
-            return best
-        return draw_with([keyed_generator(self.seed, stage, window)])
+    def resample(self, logits: Tensor) -> Tensor:
+        """The last call again over the whole vocabulary."""
+        return sample_candidates(logits, self.k, self.p, self.number, logits.shape[1])
+
+    def select(self, index: Tensor) -> None:
+        """Row i goes on as row `index[i]`."""
+        self.k, self.p, self.uniform = (t.index_select(0, index) for t in (self.k, self.p, self.uniform))
 
 
-def unreachable_ids(vocabulary: Vocabulary) -> list[int]:
-    """Output ids that no training sample holds: hitsound 72, speed 0 and, in older files, the global speed."""
-    ids = []
-    for kind, value in ((EventType.HITSOUND, 72), (EventType.SCROLL_SPEED, 0)):
-        if vocabulary.has(kind):
-            values = vocabulary.ranges[kind]
-            if values.min_value <= value <= values.max_value:
-                ids.append(vocabulary.event_start[kind] + value - values.min_value)
-    if vocabulary.has(EventType.GLOBAL_SV) and vocabulary.event_start[EventType.GLOBAL_SV] < vocabulary.vocab_size_out:
-        ids += range(vocabulary.event_start[EventType.GLOBAL_SV], vocabulary.event_end[EventType.GLOBAL_SV])
-    return ids
+def sample_candidates(logits: Tensor, k: Tensor, p: Tensor, uniform: Tensor, candidates: int) -> Tensor:
+    """Inverse-transform sampling among the best ids.
+
+    Args:
+        logits: (R, V). k, p: (R, 1), 0 and 1 keep all. uniform: (R, 1) in [0, 1).
+    Returns:
+        (R,) ids; `NOT_SAMPLED` where more than `candidates` ids may be chosen.
+    """
+    count = min(candidates, logits.shape[1])
+    values, ids = logits.topk(count, dim=1)
+    place = torch.arange(count, device=logits.device)
+    in_top_k = (place < k) | (k == 0)
+    kept = values.masked_fill(~in_top_k, -torch.inf)
+    total = torch.where((k > 0) & (k <= count), kept.logsumexp(1, keepdim=True), logits.logsumexp(1, keepdim=True))
+    mass = (kept - total).exp()
+    above = mass.cumsum(1) - mass  # of the ids that are better
+    keep = (above < p) & in_top_k
+    chosen = mass * keep
+    cumulative = chosen.cumsum(1)
+    drawn = (cumulative <= uniform * cumulative[:, -1:]).sum(1, keepdim=True)
+    last = keep.sum(1, keepdim=True) - 1
+    token = ids.gather(1, torch.minimum(drawn, last))[:, 0]
+    if count == logits.shape[1]:
+        return token
+    return token.masked_fill(keep[:, -1] & ~((k > 0) & (k <= count))[:, 0], NOT_SAMPLED)

@@ -1,9 +1,13 @@
-"""The song loop: context after context, window after window, each prompt built from what was written before."""
+"""The song loop: stage after stage, window after window, each prompt built from what was written before.
+
+A `Track` is one map being written; several tracks of a session are rows of one batch. After a window, what lies in the
+next window's part is dropped, because that one writes it again with more of the song in view.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,50 +15,75 @@ import torch
 from osuT5.audio import WindowPlan
 from osuT5.events import ContextType, Event, EventSequence, EventType, Profile, Vocabulary, fill_times
 from osuT5.events.prompt import PromptBuilder
-from osuT5.inference.decoder import Decoder, Draw
-from osuT5.inference.encoded import EncodedWindows
-from osuT5.inference.filters import Filter, end_ids
-from osuT5.inference.merging import WindowFrame, append_window
-from osuT5.inference.tick_weights import OnsetOdds
+from osuT5.inference.decoder import Row, collect
+from osuT5.inference.logits_processors import end_ids, processors_for
+from osuT5.inference.progress import CancelToken, OnProgress, Window
+from osuT5.inference.resolve import ResolvedOptions
+from osuT5.inference.sampling import keyed_generator
+from osuT5.inference.session import Conditions, SongSession
+from osuT5.inference.tick_weights import TickWeights
 
-# Makes the filters of one window: (context, where the window lies, onsets heard in it) -> filters in their order.
-FilterFactory = Callable[[ContextType, WindowFrame, OnsetOdds | None], Sequence[Filter]]
-# Makes the draw of one window: (stage number, window number) -> draw.
-DrawFactory = Callable[[int, int], Draw]
+
+@dataclass(frozen=True)
+class WindowSpan:
+    """Where a window lies and what it may write, in ms on the game clock.
+
+    Attributes:
+        lookback_ms, lookahead_ms: parts at its ends that belong to its neighbours; 0 at the ends of the song.
+    """
+
+    start_ms: int
+    length_ms: float
+    lookback_ms: float
+    lookahead_ms: float
+
+    @classmethod
+    def of(cls, plan: WindowPlan, window: int, lookback: float, lookahead: float) -> WindowSpan:
+        """Args: lookback, lookahead: shares of a window."""
+        length = plan.window_ms
+        return cls(
+            int(plan.times_ms[window]),
+            length,
+            0.0 if plan.is_first(window) else lookback * length,
+            0.0 if plan.is_last(window) else lookahead * length,
+        )
+
+    @property
+    def keep_until_ms(self) -> float:
+        return self.start_ms + self.length_ms - self.lookahead_ms
 
 
 @dataclass
 class LoopStats:
-    """What the loop did: drawn tokens, seconds of the decoder, windows that met the length limit, empty windows."""
+    """What the loop did: tokens, seconds of encoder and decoder, windows, and windows that met the length limit."""
 
     tokens: int = 0
     seconds: float = 0.0
-    cut_windows: int = 0
     windows: int = 0
+    cut_windows: int = 0
 
 
 @dataclass
-class SongLoop:
-    """Generation of one song with one prompt builder.
+class Track:
+    """One map being written in a session.
 
-    Args:
+    Attributes:
+        builder: makes the prompts; holds the template and the conditions.
+        encoder_conditions: what the encoder takes besides the sound.
+        seed_key: attempt and number of the track; with the seed, stage and window it keys the random numbers.
+        sequences: what is known of each output context so far.
         given: contexts that are known and not written (timing, or what the reference supplies).
-        lookback, lookahead: shares of a window.
-        on_window: called as (context, window number, windows, events so far).
+        ticks: weights of the beat grid's ticks, if events are to lie on them.
     """
 
+    options: ResolvedOptions
     builder: PromptBuilder
-    plan: WindowPlan
-    encoded: EncodedWindows
-    decoder: Decoder
-    filters: FilterFactory
-    draws: DrawFactory
-    lookback: float
-    lookahead: float
+    encoder_conditions: Conditions = field(default_factory=dict)
+    seed: int = 0
+    seed_key: tuple[int, int] = (0, 0)
     sequences: dict[ContextType, EventSequence] = field(default_factory=dict)
     given: frozenset[ContextType] = frozenset()
-    on_window: Callable[[ContextType, int, int, EventSequence], None] = lambda *_: None
-    stats: LoopStats = field(default_factory=LoopStats)
+    ticks: TickWeights | None = None
 
     @property
     def profile(self) -> Profile:
@@ -64,59 +93,149 @@ class SongLoop:
     def vocabulary(self) -> Vocabulary:
         return self.builder.vocabulary
 
-    def run(self, wanted: Iterable[ContextType]) -> dict[ContextType, EventSequence]:
-        """Writes every stage up to the last wanted one; returns the wanted contexts with final times."""
-        wanted = set(wanted)
-        outputs = self.builder.template.outputs
-        last = max((i for i, c in enumerate(outputs) if c in wanted), default=-1)
-        for stage, context in enumerate(outputs[: last + 1]):
-            if context not in self.given:
-                self._write_stage(stage, context)
-        song_end = self.plan.song_length_ms
-        finished = {}
-        for context in outputs:
+    @property
+    def stages(self) -> tuple[ContextType, ...]:
+        return self.builder.template.outputs
+
+    def row(self, session: SongSession, plan: WindowPlan, stage: int, window: int) -> tuple[Row, WindowSpan]:
+        """What the decoder needs to write one window of one stage, and where the window lies."""
+        options, context = self.options, self.stages[stage]
+        span = WindowSpan.of(plan, window, options.lookback, options.lookahead)
+        prompt = self.builder.build(stage, self.sequences, span.start_ms)
+        weights = None
+        if self.ticks is not None:
+            onsets = None
+            if context is ContextType.MAP:
+                onsets = session.onsets(plan, window, self.encoder_conditions, prompt.ids)
+            weights = torch.from_numpy(
+                self.ticks.window(span.start_ms, span.length_ms, self.profile.max_time_step, onsets)
+            )
+        return Row(
+            prompt,
+            end_ids(self.vocabulary, context, span.lookback_ms, span.lookahead_ms),
+            self.profile.tgt_seq_len,
+            processors_for(options, self.profile, self.vocabulary, context, span, weights),
+            options.guidance,
+            keyed_generator(self.seed, *self.seed_key, stage, window) if options.do_sample else None,
+        ), span
+
+    def append(self, context: ContextType, ids: Sequence[int], span: WindowSpan) -> None:
+        """Adds what a window wrote."""
+        sequence = self.sequences.setdefault(context, EventSequence())
+        append_window(sequence, ids, context, span, self.profile, self.vocabulary)
+
+    def finished(self, contexts: Iterable[ContextType], song_length_ms: float) -> dict[ContextType, EventSequence]:
+        """Contexts in template order with final times."""
+        wanted = set(contexts)
+        result = {}
+        for context in self.stages:
             if context in wanted and context in self.sequences:
                 events = list(self.sequences[context].events)
-                times = fill_times(events, (), types_first=self.profile.types_first, end_time=song_end)
-                finished[context] = EventSequence(events, times)
-        return finished
+                times = fill_times(events, (), types_first=self.profile.types_first, end_time=song_length_ms)
+                result[context] = EventSequence(events, times)
+        return result
 
-    def _write_stage(self, stage: int, context: ContextType) -> None:
-        sequence = self.sequences.setdefault(context, EventSequence())
-        window_ms = self.plan.window_ms
-        for number in range(len(self.plan)):
-            frame = WindowFrame(
-                int(self.plan.times_ms[number]),
-                window_ms,
-                0.0 if self.plan.is_first(number) else self.lookback * window_ms,
-                0.0 if self.plan.is_last(number) else self.lookahead * window_ms,
-            )
-            prompt = self.builder.build(stage, self.sequences, frame.start_ms)
-            began = time.perf_counter()
-            onsets = self.encoded.onsets(number, prompt.ids) if context is ContextType.MAP else None
-            ids = self.decoder.write(
-                [prompt],
-                self.encoded[number],
-                self.filters(context, frame, onsets),
-                end_ids(self.vocabulary, context, frame.lookback_ms, frame.lookahead_ms),
-                self.draws(stage, number),
-            )[0]
-            self.stats.seconds += time.perf_counter() - began
+
+@dataclass
+class SongLoop:
+    """Writes tracks of one session and one window plan together.
+
+    Args:
+        tracks: with the same stages.
+        stats: counted over all tracks.
+    """
+
+    session: SongSession
+    plan: WindowPlan
+    tracks: Sequence[Track]
+    on_progress: OnProgress
+    cancel: CancelToken = field(default_factory=CancelToken)
+    stats: LoopStats = field(default_factory=LoopStats)
+
+    def run(self, wanted: Iterable[ContextType]) -> None:
+        """Writes every stage up to the last wanted one that is not given. Raises Cancelled."""
+        wanted = set(wanted)
+        stages = self.tracks[0].stages
+        last = max((i for i, c in enumerate(stages) if c in wanted), default=-1)
+        for stage, context in enumerate(stages[: last + 1]):
+            writing = [track for track in self.tracks if context not in track.given]
+            if not writing:
+                continue
+            for track in writing:
+                track.sequences.setdefault(context, EventSequence())
+            for window in range(len(self.plan)):
+                self._write_window(writing, stage, window)
+                for number, track in enumerate(self.tracks):
+                    if track in writing:
+                        sequence = track.sequences[context]
+                        place = float(self.plan.times_ms[window])
+                        done = Window(context.value, window + 1, len(self.plan), len(sequence), place, number)
+                        self.on_progress(done)
+
+    def _write_window(self, tracks: Sequence[Track], stage: int, window: int) -> None:
+        self.cancel.check()
+        began = time.perf_counter()
+        made = [track.row(self.session, self.plan, stage, window) for track in tracks]
+        rows = [row for row, _ in made]
+        hidden = [self.session.encoding(self.plan, window, track.encoder_conditions) for track in tracks]
+        shared = all(h.data_ptr() == hidden[0].data_ptr() for h in hidden)
+        columns = self.session.decoder.generate(rows, hidden[0] if shared else torch.cat(hidden))
+        written = collect(self.cancel.watch(columns), len(rows))
+        self.stats.seconds += time.perf_counter() - began
+        for track, (row, span), ids in zip(tracks, made, written, strict=True):
             self.stats.tokens += len(ids)
             self.stats.windows += 1
-            self.stats.cut_windows += len(prompt.ids) + len(ids) >= self.decoder.max_length
-            append_window(sequence, ids, context, frame, self.profile, self.vocabulary)
-            self.on_window(context, number, len(self.plan), sequence)
+            self.stats.cut_windows += not ids or ids[-1] not in row.end_ids
+            track.append(track.stages[stage], ids, span)
 
 
-def keyed_generator(seed: int, *key: int) -> torch.Generator:
-    """A CPU generator for one window: the same key gives the same numbers whatever was drawn before."""
-    mixed = seed & 0xFFFFFFFF
-    for part in key:  # FNV-1a over the parts
-        mixed = ((mixed ^ (part & 0xFFFFFFFF)) * 0x100000001B3) & 0x7FFFFFFFFFFFFFFF
-    generator = torch.Generator()
-    generator.manual_seed(mixed)
-    return generator
+def trim_ids(
+    ids: Sequence[int], context: ContextType, span: WindowSpan, vocabulary: Vocabulary, types_first: bool
+) -> list[int]:
+    """The ids of a window without its end marks and without a last time that lies in a neighbour's part."""
+    ends = {vocabulary.eos_id, vocabulary.context_eos.get(context, vocabulary.eos_id)}
+    kept = list(ids)
+    while kept and kept[-1] in ends:
+        kept.pop()
+    first, end = vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT]
+    if kept and first <= kept[-1] < end:
+        step = kept[-1] - first
+        too_early = span.lookback_ms > 0 and step < int(span.lookback_ms / 10)
+        too_late = span.lookahead_ms > 0 and step >= int((span.length_ms - span.lookahead_ms) / 10)
+        if too_early or too_late:
+            kept.pop()
+            if types_first and kept:
+                kept.pop()
+    return kept
+
+
+def append_window(
+    sequence: EventSequence,
+    ids: Sequence[int],
+    context: ContextType,
+    span: WindowSpan,
+    profile: Profile,
+    vocabulary: Vocabulary,
+) -> int:
+    """Adds what a window wrote to the context's sequence, in place; returns how many events were kept.
+
+    Events from the end backwards are dropped while they lie in the lookahead part: the next window writes them again
+    with more of the song in view.
+    """
+    before = len(sequence)
+    kept = trim_ids(ids, context, span, vocabulary, profile.types_first)
+    sequence.events.extend(vocabulary.decode_ids(kept, span.start_ms))
+    sequence.times = fill_times(
+        sequence.events,
+        sequence.times,
+        types_first=profile.types_first,
+        end_time=span.start_ms + span.length_ms,
+    )
+    if span.lookahead_ms > 0:
+        while len(sequence) > before and sequence.times[-1] > span.keep_until_ms:
+            sequence.events.pop()
+            sequence.times.pop()
+    return len(sequence) - before
 
 
 def trim_range(

@@ -1,8 +1,8 @@
 """Which time steps of a window lie on ticks of the beat grid, and how likely a human map uses each of them.
 
-Three things weigh the ticks: how often human osu! maps of that star rating have an onset on such a tick (counted over
-the training split, `OCCUPANCY`), how strongly the song sounds there, and the odds that the model's encoder hears an
-onset of such a map there, where the model has a head for that.
+Three things weigh the ticks: a prior, how often human osu! maps of that star rating have an onset on such a tick
+(counted over the training split, `OCCUPANCY`); the audio, how strongly the song sounds there; and the model's onset
+head, where it has one.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ROUNDING_MS = 1.0  # mappers' editors round ticks up or down
 SOUND_REACH_MS = 15.0
 QUIET = 0.1  # of the mean: below it quiet is quiet
 TYPICAL_STARS = 4.0
-LEAST_CHANCE = 0.02  # of an onset: the encoder may be deaf to what it was not trained on
+LEAST_PROBABILITY = 0.02  # of an onset: the head may miss what it was not trained on
 
-Loudness = Callable[[np.ndarray], np.ndarray]
+AudioSalience = Callable[[np.ndarray], np.ndarray]
 
 
-def loudness_of(song: Song) -> Loudness:
+def audio_salience(song: Song) -> AudioSalience:
     """A function that says how strongly onsets sound near times on the game clock, relative to the song's mean."""
     onsets = find_onsets(song.samples, song.sample_rate)
     strength = onsets.strength
@@ -55,17 +55,17 @@ def loudness_of(song: Song) -> Loudness:
 
 
 @dataclass(frozen=True)
-class OnsetOdds:
-    """What the encoder hears in a window: log odds of an onset in each slice of time, shape (slices,)."""
+class OnsetLogits:
+    """Output of the model's onset head for a window: a logit for each slice of time, shape (slices,)."""
 
-    odds: np.ndarray
+    logits: np.ndarray
     slice_ms: float
 
     def probability(self, times_ms: np.ndarray) -> np.ndarray:
         """Of an onset at times since the window's start: that of the slice and its two neighbours together."""
-        chances = np.pad(1 / (1 + np.exp(-self.odds.astype(np.float64))), 1)
-        at = (times_ms / self.slice_ms).astype(int).clip(0, len(self.odds) - 1) + 1
-        return (chances[at - 1] + chances[at] + chances[at + 1]).clip(LEAST_CHANCE, 1.0)
+        p = np.pad(1 / (1 + np.exp(-self.logits.astype(np.float64))), 1)
+        at = (times_ms / self.slice_ms).astype(int).clip(0, len(self.logits) - 1) + 1
+        return (p[at - 1] + p[at] + p[at + 1]).clip(LEAST_PROBABILITY, 1.0)
 
 
 class TickWeights:
@@ -74,24 +74,25 @@ class TickWeights:
     Args:
         timing: red lines, sorted; before the first one its grid goes on backwards.
         stars: asked-for star rating, None = typical.
-        habit, hearing, onsets: how much each counts; 0 leaves one out.
+        prior_weight, audio_weight, onset_weight: exponents of the three; 0 leaves one out.
     """
 
     def __init__(
         self,
         timing: Sequence[TimingPoint],
         stars: float | None,
-        loudness: Loudness | None,
-        habit: float = 1.0,
-        hearing: float = 1.0,
-        onsets: float = 1.0,
+        salience: AudioSalience | None,
+        prior_weight: float = 1.0,
+        audio_weight: float = 1.0,
+        onset_weight: float = 1.0,
     ):
-        self.timing, self.loudness, self.hearing, self.onsets = list(timing), loudness, hearing, onsets
+        self.timing, self.salience = list(timing), salience
+        self.audio_weight, self.onset_weight = audio_weight, onset_weight
         wanted = TYPICAL_STARS if stars is None else stars
         row = next(row for limit, row in OCCUPANCY.items() if wanted <= limit)
-        self.habits = habit * np.log(np.array(row) / max(row))
+        self.prior = prior_weight * np.log(np.array(row) / max(row))
 
-    def window(self, start_ms: float, length_ms: float, max_step: int, onsets: OnsetOdds | None = None) -> np.ndarray:
+    def window(self, start_ms: float, length_ms: float, max_step: int, onsets: OnsetLogits | None = None) -> np.ndarray:
         """Weights of the steps 0..max_step, -inf where no tick lies; shape (max_step + 1,), float32."""
         weights = np.full(max_step + 1, -np.inf, dtype=np.float32)
         for number, line in enumerate(self.timing):
@@ -104,11 +105,11 @@ class TickWeights:
             numbers = np.arange(np.ceil((low - line.time) / part - 1e-6), np.ceil((high - line.time) / part - 1e-6))
             columns = np.array([TWELFTHS.get(int(n) % 12, -1) for n in numbers], dtype=int)
             times = line.time + numbers[columns >= 0] * part
-            value = self.habits[columns[columns >= 0]]
-            if self.loudness is not None and self.hearing:
-                value = value + self.hearing * np.log((QUIET + self.loudness(times)) / (QUIET + 1))
-            if onsets is not None and self.onsets:
-                value = value + self.onsets * np.log(onsets.probability(times - start_ms))
+            value = self.prior[columns[columns >= 0]]
+            if self.salience is not None and self.audio_weight:
+                value = value + self.audio_weight * np.log((QUIET + self.salience(times)) / (QUIET + 1))
+            if onsets is not None and self.onset_weight:
+                value = value + self.onset_weight * np.log(onsets.probability(times - start_ms))
             for shift in (-ROUNDING_MS, 0.0, ROUNDING_MS):
                 moved = times + shift - start_ms
                 steps = (moved / TIME_STEP_MS).astype(int)

@@ -302,10 +302,11 @@ class CachedDecoder:
         rows, heads, d = ids.shape[0], self.heads, self.head_dim
         norm = self.norm
         linear = _linear if proj_out.packed is None else _packed_linear
+        at = positions.clamp_max(self.max_positions - 1)  # of rows that have ended and are only carried along
         x = F.embedding(ids, self.embedding)
         if self.position_table is not None:
-            x = x + self.position_table.index_select(0, positions)
-        rotary = [table.index_select(1, positions).unflatten(1, (-1, 1, 1)).unbind(0) for table in self.rotary]
+            x = x + self.position_table.index_select(0, at)
+        rotary = [table.index_select(1, at).unflatten(1, (-1, 1, 1)).unbind(0) for table in self.rotary]
         bias.index_fill_(3, column, 0.0)
         local = {}
         for w, k, v, cross_k, cross_v in zip(layers, keys, values, cross_keys, cross_values, strict=True):

@@ -207,23 +207,23 @@ class Mapperatorinator(PreTrainedModel):
             )
 
     @torch.inference_mode()
-    def onset_odds(self, encoder_hidden: Tensor, ids: Tensor) -> Tensor:
-        """Log odds of an onset in each slice of `onset_slice_ms`, (B, slices) float32.
+    def onset_logits(self, encoder_hidden: Tensor, ids: Tensor) -> Tensor:
+        """A logit for an onset in each slice of `onset_slice_ms`, (B, slices) float32.
 
         Args:
             encoder_hidden: (B, S, D). ids: (B, T) a prompt, whose conditions before id 1 are heeded.
         Raises InputError: the model has no head for onsets.
         """
         if not self.config.onset_marks:
-            raise InputError("this model has no head that hears onsets")
+            raise InputError("this model has no onset head")
         with self._autocast():
-            return self._onset_odds(encoder_hidden, ids, self._embedding(ids)).float()
+            return self._onset_logits(encoder_hidden, ids, self._embedding(ids)).float()
 
     @property
     def onset_slice_ms(self) -> float:
         return 2000 * self.config.hop_length / self.config.sample_rate / SLICES
 
-    def _onset_odds(self, encoder_hidden: Tensor, ids: Tensor, embedded: Tensor) -> Tensor:
+    def _onset_logits(self, encoder_hidden: Tensor, ids: Tensor, embedded: Tensor) -> Tensor:
         told = conditions_mean(embedded, ids, self.config.bos_token_id, self.config.pad_token_id)
         return self.onset_head(encoder_hidden, told)
 
@@ -292,7 +292,7 @@ class Mapperatorinator(PreTrainedModel):
         tokens, heard = mean_loss(losses, labels, sample_weights), None
         loss = tokens
         if config.onset_marks:
-            odds = self._onset_odds(encoder_outputs, decoder_input_ids, embedded)
+            odds = self._onset_logits(encoder_outputs, decoder_input_ids, embedded)
             times = (config.rhythm_token_start, config.rhythm_token_end)
             targets = onset_targets(labels, tuple(config.onset_marks), times, odds.shape[1], self.onset_slice_ms)
             heard = config.onset_weight * onset_loss(odds, targets)
@@ -322,17 +322,20 @@ class Mapperatorinator(PreTrainedModel):
             self._cached_decoder = CachedDecoder(backbone.model.decoder, self._embedding, backbone.proj_out, autocast)
         return self._cached_decoder
 
-    def new_cache(self, rows: int, max_length: int | None = None, encoder_hidden: Tensor | None = None) -> KVCache:
+    def new_cache(
+        self, rows: int, max_length: int | None = None, encoder_hidden: Tensor | None = None, *, max_pads: int = 0
+    ) -> KVCache:
         """A cache for `rows` decoder rows of up to `max_length` tokens, prompts included (default: the model's limit).
 
         Args:
+            max_pads: columns of left padding that may come on top, for rows with prompts of different lengths.
             encoder_hidden: (E, S, D), E divides the rows, row r hears r % E; or call `cache.set_encoder` later.
         """
         limit = self.config.max_target_positions
         max_length = limit if max_length is None else max_length
         if not 0 < max_length <= limit:
             raise InputError(f"this model decodes up to {limit} tokens a window, not {max_length}")
-        cache = KVCache(self.cached_decoder, rows, max_length)
+        cache = KVCache(self.cached_decoder, rows, max_length + max_pads)
         if encoder_hidden is not None:
             cache.set_encoder(encoder_hidden)
         return cache

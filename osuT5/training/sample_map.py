@@ -20,8 +20,8 @@ from osuT5.errors import MapperatorinatorError
 from osuT5.events import TIME_STEP_MS, ContextType, EventType, Vocabulary
 from osuT5.events.prompt import Prompt
 from osuT5.inference import Request, generate
-from osuT5.inference.decoder import Decoder
-from osuT5.inference.filters import MonotonicTime
+from osuT5.inference.decoder import Decoder, Row, collect
+from osuT5.inference.logits_processors import MonotonicTime
 from osuT5.model import Mapperatorinator
 from osuT5.render import render_map
 
@@ -78,9 +78,8 @@ def draw_window(model: Mapperatorinator, batch: Batch, path: Path) -> Path:
         if name in batch
     }
     vocabulary = model.vocabulary
-    written = Decoder(model, model.profile.tgt_seq_len).write(
-        [Prompt(given)], model.encode(frames, **conditions), [MonotonicTime(vocabulary)], [vocabulary.eos_id]
-    )[0]
+    row = Row(Prompt(given), [vocabulary.eos_id], model.profile.tgt_seq_len, [MonotonicTime(vocabulary)])
+    written = collect(Decoder(model).generate([row], model.encode(frames, **conditions)), 1)[0]
     with torch.no_grad():
         mel = model.spectrogram(frames)[0].float().cpu().numpy().T[::-1]
     true = map_times([i for i in labels.tolist() if i != IGNORED], vocabulary)

@@ -1,7 +1,7 @@
 """Prompts of the published models, id by id."""
 
 import pytest
-from golden_inference import FOLDER, load_json
+from golden_inference import find, load_json
 
 from osuT5.beatmap import read
 from osuT5.errors import InputError, MapperatorinatorError
@@ -39,7 +39,7 @@ def build_case(case):
         profile = profile.replace(tgt_seq_len=case["options"]["tgt_seq_len"])
     vocabulary = Vocabulary.load(RECORDED["tokenizers"][case["preset"]]["state"])
     length = case["song_length_ms"]
-    reference = read(FOLDER / case["reference"]) if case["reference"] else None
+    reference = read(find(case["reference"])) if case["reference"] else None
     given = contexts(case["in_context"])
     supplied = case["timing_supplied_from"]
     known = given + ([ContextType.TIMING] if supplied else [])
@@ -70,7 +70,7 @@ def build_case(case):
         if context in known and reference is not None and context in given:
             sequences[context] = given_sequence(reference, context, profile, length)
     if supplied:
-        lines = [p for p in read(FOLDER / supplied).timing_points if p.uninherited]
+        lines = [p for p in read(find(supplied)).timing_points if p.uninherited]
         sequences[ContextType.TIMING] = encode_timing(lines, profile, length)
     return task, builder, sequences
 

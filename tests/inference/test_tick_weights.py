@@ -4,7 +4,7 @@ import numpy as np
 
 from osuT5.audio import Song
 from osuT5.beatmap import TimingPoint
-from osuT5.inference.tick_weights import OnsetOdds, TickWeights, loudness_of
+from osuT5.inference.tick_weights import OnsetLogits, TickWeights, audio_salience
 
 
 def test_only_ticks_of_the_grid_can_be_chosen():
@@ -36,7 +36,7 @@ def test_sound_at_a_tick_makes_it_likelier_on_the_game_clock():
     for k in range(4):  # a click on every second beat of 400 ms, 23 ms after the map's time
         at = int((0.023 + 0.4 + 0.8 * k) * rate)
         samples[at : at + 200] += np.hanning(200).astype(np.float32)
-    loud = loudness_of(Song(samples, rate))
+    loud = audio_salience(Song(samples, rate))
     weights = TickWeights([TimingPoint(0, 400)], 3.0, loud).window(0, 3000, 300)
     assert weights[40] > weights[80] + 1 and weights[120] > weights[160] + 1
 
@@ -44,9 +44,9 @@ def test_sound_at_a_tick_makes_it_likelier_on_the_game_clock():
 def test_ticks_where_the_model_hears_an_onset_come_first():
     odds = np.full(128, -6.0)
     odds[[25, 75]] = 4.0  # 16 ms slices: 400 and 1200 ms
-    heard = OnsetOdds(odds, 16.0)
+    heard = OnsetLogits(odds, 16.0)
     chances = heard.probability(np.array([0.0, 400.0, 800.0, 1200.0]))
     assert chances[[1, 3]].min() > 0.9 and chances[[0, 2]].max() < 0.05
-    weights = TickWeights([TimingPoint(0, 400)], 3.0, None, habit=0, onsets=1.0).window(0, 2000, 200, heard)
+    weights = TickWeights([TimingPoint(0, 400)], 3.0, None, prior_weight=0, onset_weight=1.0).window(0, 2000, 200, heard)
     assert weights[40] > weights[0] and weights[40] > weights[80]
-    assert TickWeights([TimingPoint(0, 400)], 3.0, None, habit=0, onsets=0).window(0, 2000, 200, heard)[40] == 0
+    assert TickWeights([TimingPoint(0, 400)], 3.0, None, prior_weight=0, onset_weight=0).window(0, 2000, 200, heard)[40] == 0
