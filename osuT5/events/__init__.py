@@ -18,10 +18,11 @@ from osuT5.events.sequence import (
     window_slice,
     without,
 )
-from osuT5.events.types import ContextType, Event, EventSequence, EventType
+from osuT5.events.types import NO_OBJECT, ContextType, Event, EventSequence, EventType
 from osuT5.events.vocabulary import TYPE_CODE, Vocabulary
 
 __all__ = [
+    "NO_OBJECT",
     "TIME_STEP_MS",
     "TYPE_CODE",
     "Conditions",

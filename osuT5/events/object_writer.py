@@ -1,7 +1,4 @@
-"""Hit objects to groups of events: what each object says, in the profile's layout.
-
-Facts: token spec, "from hit objects to groups", "sounds". Sliders are in `sliders.py`.
-"""
+"""Hit objects to groups of events: what each object says, in the profile's layout. Sliders are in `sliders.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from osuT5.events.layout import DIST_MAX_PX
 from osuT5.events.line_view import MAX_SPEED, MIN_SPEED, Line, LineView, to_us
 from osuT5.events.profile import Profile
 from osuT5.events.rules import EventRules
-from osuT5.events.types import Event, EventSequence, EventType
+from osuT5.events.types import NO_OBJECT, Event, EventSequence, EventType
 
 CENTRE = (256.0, 192.0)
 WIDTH_PX, HEIGHT_PX = 512, 384
@@ -34,12 +31,17 @@ _NEW_COMBO = PLAIN[EventType.NEW_COMBO]
 
 
 class GroupList:
-    """Groups of events with their times, put in order when taken as a sequence."""
+    """Groups of events with their times, put in order when taken as a sequence.
+
+    Attributes:
+        object_index: of the object whose groups are added now, as the sequence will record it.
+    """
 
     def __init__(self, types_first: bool, floor_time: bool):
         self.types_first = types_first
         self.floor_time = floor_time
-        self._groups: list[tuple[int, int, int, list[Event]]] = []  # time, rank, number, events
+        self.object_index = NO_OBJECT
+        self._groups: list[tuple[int, int, int, list[Event], int]] = []  # time, rank, number, events, object index
 
     def event_time(self, time_us: float) -> int:
         """Whole ms of a time."""
@@ -55,16 +57,18 @@ class GroupList:
             attributes.insert(0, event)
         else:
             attributes.append(event)
-        self._groups.append((time, rank, len(self._groups), attributes))
+        self._groups.append((time, rank, len(self._groups), attributes, self.object_index))
 
     def sequence(self) -> EventSequence:
         self._groups.sort()
         events: list[Event] = []
         times: list[float] = []
-        for time, _, _, group in self._groups:
+        object_indices: list[int] = []
+        for time, _, _, group, object_index in self._groups:
             events += group
             times += [time] * len(group)
-        return EventSequence(events, times)
+            object_indices += [object_index] * len(group)
+        return EventSequence(events, times, object_indices)
 
 
 class ObjectWriter:
@@ -242,8 +246,9 @@ def slider_multiplier(beatmap: Beatmap, rules: EventRules) -> float:
         return beatmap.slider_multiplier
 
 
-def objects_in_order(objects: Sequence[HitObject], rules: EventRules) -> list[HitObject]:
-    return sorted(objects, key=lambda o: o.time) if rules.sort else list(objects)
+def objects_in_order(objects: Sequence[HitObject], rules: EventRules) -> list[tuple[int, HitObject]]:
+    """Objects with their indices in the map, in the order in which they are written."""
+    return sorted(enumerate(objects), key=lambda pair: pair[1].time) if rules.sort else list(enumerate(objects))
 
 
 def _cutter(rules: EventRules, profile: Profile):

@@ -1,7 +1,6 @@
 """From the ids of one window to events on the song's timeline: cut what other windows will write, decode, append.
 
-Facts: spec of the published models, "from ids to events"; the rules bind, because the next window's prompt is built
-from what is kept here.
+The rules bind as the published models were run with them: the next window's prompt is built from what is kept here.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from osuT5.events import ContextType, EventSequence, EventType, Profile, Vocabulary, fill_times
+from osuT5.events import NO_OBJECT, ContextType, EventSequence, EventType, Profile, Vocabulary, fill_times
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,10 @@ def append_window(
     """
     before = len(sequence)
     kept = trim_ids(ids, context, frame, vocabulary, profile.types_first)
-    sequence.events.extend(vocabulary.decode_ids(kept, frame.start_ms))
+    written = vocabulary.decode_ids(kept, frame.start_ms)
+    sequence.events.extend(written)
+    if sequence.object_indices is not None:
+        sequence.object_indices.extend([NO_OBJECT] * len(written))
     sequence.times = fill_times(
         sequence.events,
         sequence.times,
@@ -74,6 +76,5 @@ def append_window(
     )
     if frame.lookahead_ms > 0:
         while len(sequence) > before and sequence.times[-1] > frame.keep_until_ms:
-            sequence.events.pop()
-            sequence.times.pop()
+            sequence.pop()
     return len(sequence) - before
