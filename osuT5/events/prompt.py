@@ -230,8 +230,8 @@ class PromptBuilder:
 
     Args:
         inputs: in template order.
-        conditions: of the map to write; `negative` the guidance twin's, or None.
-        limit: tgt_seq_len; contexts keep their last events until the prompt is shorter.
+        conditions: of the map to write.
+        negative: conditions of the negative branch; None without guidance.
     """
 
     profile: Profile
@@ -262,12 +262,15 @@ class PromptBuilder:
     ) -> Prompt:
         """Prompt for writing output context number `stage` of the template in the window at `window_start_ms`.
 
+        Both branches hold the same contexts; these keep fewer and fewer of their last events until both are shorter
+        than the decoder's limit, tgt_seq_len.
+
         Args:
             sequences: what is known of each output context up to `stage`; the last one is continued.
             complete: the last one is whole too: it is closed by its end mark, and the labels say what follows that
                 (teacher forcing over a window of a finished map).
         Raises:
-            InputError: the conditions alone do not fit the decoder.
+            InputError: the conditions of either branch alone do not fit the decoder.
         """
         names = self.template.outputs[: stage + 1]
         outputs = [self._window(c, sequences.get(c, EventSequence()), window_start_ms) for c in names]
@@ -288,21 +291,28 @@ class PromptBuilder:
         def assemble(prefix: list[int]) -> DecoderInput:
             return build_decoder_input(self.vocabulary, inputs, prefix + state_part, outputs, close_last=complete)
 
-        made = assemble(self._prefix)
+        # contexts do not depend on the branch, so the one with the longer conditions says what fits
+        longest = max(self._prefix, self._negative_prefix or [], key=len)
         for halving in range(1, MAX_HALVINGS + 1):
-            if len(made.ids) < limit:
+            if len(assemble(longest).ids) < limit:
                 break
             keep = limit // 2**halving
             inputs = [_keep_last(c, keep) for c in inputs]
             outputs = [_keep_last(c, keep) for c in outputs]
-            made = assemble(self._prefix)
+        positive = assemble(self._prefix)
+        negative = None if self._negative_prefix is None else assemble(self._negative_prefix)
+        self._check_length("Prompt", positive, "descriptors")
+        if negative is not None:
+            self._check_length("Negative prompt", negative, "negative descriptors")
+        labels = positive.labels(self.vocabulary, self._after_stage(stage) if complete else None)
+        return Prompt(positive.ids, None if negative is None else negative.ids, positive.spans, labels)
+
+    def _check_length(self, name: str, made: DecoderInput, reducible: str) -> None:
+        limit = self.profile.tgt_seq_len
         if len(made.ids) >= limit:
             raise InputError(
-                f"Prompt is too long: {len(made.ids)} ids where the model takes {limit}; use fewer descriptors"
+                f"{name} is too long: {len(made.ids)} ids where the model takes {limit}; use fewer {reducible}"
             )
-        negative = None if self._negative_prefix is None else assemble(self._negative_prefix).ids
-        labels = made.labels(self.vocabulary, self._after_stage(stage) if complete else None)
-        return Prompt(made.ids, negative, made.spans, labels)
 
     def _window(
         self, context: ContextType, sequence: EventSequence, start_ms: float, prefix: Sequence[int] = ()
@@ -330,7 +340,7 @@ def _keep_last(part: PromptContext, count: int) -> PromptContext:
 
 
 def negative_conditions(conditions: Conditions, negative_descriptors: Sequence[str | int] | None) -> Conditions:
-    """The guidance twin: other descriptors if any are named, else an unknown mapper; all else as asked."""
+    """Of the negative branch: other descriptors if any are named, else an unknown mapper; all else as asked."""
     by_descriptor = bool(conditions.descriptors or negative_descriptors)
     return replace(
         conditions,

@@ -1,4 +1,4 @@
-"""Spans and labels of prompts: where each context's events lie, and what a model is asked to say after each id."""
+"""Prompts: where each context's events lie, what a model is asked to say after each id, and what fits the decoder."""
 
 import dataclasses
 from pathlib import Path
@@ -12,6 +12,7 @@ from osuT5.data.keyed import MapDraws
 from osuT5.data.recipes import improved
 from osuT5.data.samples import SampleMaker, prepare_map
 from osuT5.data.windows import FrameGrid
+from osuT5.errors import InputError
 from osuT5.events import (
     IGNORED,
     ContextSpan,
@@ -25,7 +26,7 @@ from osuT5.events import (
     load_profile,
     window_slice,
 )
-from osuT5.events.prompt import InputContext, PromptContext, build_decoder_input
+from osuT5.events.prompt import InputContext, PromptContext, build_decoder_input, negative_conditions
 
 MAPS = {p.stem: p for p in sorted((Path(__file__).parents[1] / "golden" / "tokens" / "maps").glob("*.osu"))}
 LENGTH_MS = 80_000
@@ -70,9 +71,9 @@ def test_labels_of_a_complete_prompt_are_those_of_the_training_sample(name, numb
     grid = FrameGrid.of(GRID_MS * profile.sample_rate // 1000, profile.hop_length, profile.sample_rate)
     compared = 0
     for sample in SampleMaker(profile, vocabulary, recipe).samples(source, grid, MapDraws(0, 0, 0), offset=0):
-        ids, labels = after_start(sample.input_ids, sample.labels, vocabulary)
         if sample.cut:
             continue
+        ids, labels = after_start(sample.input_ids, sample.labels, vocabulary)
         for stage in range(len(builder.template.outputs)):
             prompt = builder.build(stage, sequences, grid.time_ms(sample.start_frame), complete=True)
             assert len(prompt.labels) == len(prompt.ids)
@@ -141,3 +142,54 @@ def test_a_prompt_can_be_made_of_ids_alone():
     prompt = Prompt([1, 2])
     assert (prompt.negative, prompt.spans, tuple(prompt.labels)) == (None, (), ())
     assert dataclasses.replace(prompt, negative=[1]).negative == [1]
+
+
+NAMES = [f"style {n}" for n in range(400)]
+
+
+def guided_builder(limit: int, negative_descriptors: int, descriptors: int = 1) -> tuple[PromptBuilder, dict]:
+    """A map of v32 with guidance by descriptors, in a decoder of `limit` ids."""
+    profile = PROFILES["v32"].replace(tgt_seq_len=limit)
+    vocabulary = Vocabulary.from_profile(profile, descriptors=NAMES)
+    builder, sequences, _ = known_map("v32", 0, "std_basic")
+    conditions = dataclasses.replace(builder.conditions, descriptors=NAMES[:descriptors])
+    negative = negative_conditions(conditions, NAMES[:negative_descriptors])
+    return PromptBuilder(profile, vocabulary, builder.template, conditions, LENGTH_MS, negative=negative), sequences
+
+
+@pytest.mark.parametrize("length_over_limit", [-1, 0, 1])
+@pytest.mark.parametrize(("descriptors", "negative_descriptors"), [(1, 120), (120, 1)])
+def test_both_branches_are_shorter_than_the_limit_and_hold_the_same_contexts(
+    descriptors, negative_descriptors, length_over_limit
+):
+    roomy, sequences = guided_builder(5000, negative_descriptors, descriptors)
+    stage = len(roomy.template.outputs) - 1
+    whole = roomy.build(stage, sequences, 0)
+    longest = max(len(whole.ids), len(whole.negative))
+    assert abs(len(whole.ids) - len(whole.negative)) == 119
+    limit = longest - length_over_limit
+    builder, _ = guided_builder(limit, negative_descriptors, descriptors)
+    prompt = builder.build(stage, sequences, 0)
+    assert max(len(prompt.ids), len(prompt.negative)) < limit
+    start, negative_start = (ids.index(builder.vocabulary.sos_id) for ids in (prompt.ids, prompt.negative))
+    assert prompt.ids[start:] == prompt.negative[negative_start:]
+    assert negative_start - start == negative_descriptors - descriptors
+    if length_over_limit < 0:
+        assert (prompt.ids, prompt.negative) == (whole.ids, whole.negative)
+    for span, full in zip(prompt.spans, whole.spans, strict=True):
+        dropped = span.first_event - full.first_event
+        assert prompt.ids[span.first : span.end] == whole.ids[full.first + dropped : full.end]
+        assert span.end - span.first == min(full.end - full.first, limit // 2 if length_over_limit >= 0 else limit)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "negative_descriptors", "message"),
+    [
+        (1, 300, "^Negative prompt is too long: .* use fewer negative descriptors"),
+        (300, 1, "^Prompt is too long: .* use fewer descriptors"),
+    ],
+)
+def test_conditions_of_either_branch_that_do_not_fit_are_refused(descriptors, negative_descriptors, message):
+    builder, sequences = guided_builder(200, negative_descriptors, descriptors)
+    with pytest.raises(InputError, match=message):
+        builder.build(0, sequences, 0)
