@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from osuT5.beatmap import Beatmap, Circle, GameMode, HitObject, HitSample, Hold, Slider, Spinner
+from osuT5.beatmap.numbers import parse_float
 from osuT5.errors import BeatmapError
 from osuT5.events.hitsounds import pack_hitsound
 from osuT5.events.layout import DIST_MAX_PX
@@ -159,8 +160,7 @@ class ObjectWriter:
 
     def sustain(self, event_type: EventType, start_us: int, end_us: int, point: Point | None = None) -> None:
         """Marks that something is still held, at even distances between its start and its end."""
-        if end_us - start_us > LONGEST_US:
-            raise BeatmapError(f"an object at {start_us / 1000:g} ms lasts longer than a day; shorten or remove it")
+        check_duration(start_us, end_us - start_us)
         if not self.sustain_us:
             return
         for time_us in range(start_us + self.sustain_us, end_us - SUSTAIN_MARGIN_US, self.sustain_us):
@@ -222,6 +222,12 @@ class ObjectWriter:
         return column_of(x, self.keys) + (0 if is_end else self.keys)
 
 
+def check_duration(start_us: int, duration_us: float) -> None:
+    """Raises BeatmapError for an object longer than a day, forwards or backwards, or whose length is no number."""
+    if not abs(duration_us) <= LONGEST_US:
+        raise BeatmapError(f"an object at {start_us / 1000:.15g} ms lasts longer than a day; shorten or remove it")
+
+
 def column_of(x: float, keys: int) -> int:
     """Mania column 0..keys-1 of a position."""
     return int(min(max(x / WIDTH_PX * keys, 0), keys - 1))
@@ -238,12 +244,17 @@ def line_view(beatmap: Beatmap, rules: EventRules) -> LineView:
 
 
 def slider_multiplier(beatmap: Beatmap, rules: EventRules) -> float:
+    """Hundreds of px that a slider covers in a beat: within the game's 0.4..3.6, or any positive number of the file.
+
+    What is no positive number is taken as the game takes it, whatever the rules.
+    """
     if rules.clamp_multiplier:
         return beatmap.slider_multiplier
     try:
-        return float(beatmap.difficulty.get("SliderMultiplier", "1.4"))
+        written = parse_float(beatmap.difficulty.get("SliderMultiplier"))
     except ValueError:
         return beatmap.slider_multiplier
+    return written if written > 0 else beatmap.slider_multiplier
 
 
 def objects_in_order(objects: Sequence[HitObject], rules: EventRules) -> list[tuple[int, HitObject]]:
