@@ -171,7 +171,7 @@ def test_a_curve_whose_end_is_beyond_all_floats_ends_at_its_last_point():
 
 
 def test_beats_without_length_are_refused_where_a_line_has_no_room():
-    points = [TimingPoint(0, 1e-320), TimingPoint(10, 500.0)]
+    points = [TimingPoint(0, 5e-7), TimingPoint(10, 500.0)]
     with pytest.raises(BeatmapError, match="too many beats"):
         encode_timing(points, V28, 2000.0)
     points[1].time = 9  # no room at all, so no beat either
