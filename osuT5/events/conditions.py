@@ -1,6 +1,6 @@
 """What a map is asked to be: the conditions of a prompt, read off a map or given by a user.
 
-Facts: token spec, "conditioning values" and "prompt order". What is None is unknown to the model.
+What is None is unknown to the model.
 """
 
 from __future__ import annotations
