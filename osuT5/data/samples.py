@@ -1,8 +1,7 @@
 """Training samples: a window of sound, the decoder's input and what it should have said.
 
-The layout is that of every prompt (`osuT5.events.prompt`); added here are the token budget, the labels and the
-corruption of the input. What differs between recipes is an option of `SampleRecipe`. Facts: training spec, "From a
-set to samples".
+The decoder input and its labels are those of every prompt (`osuT5.events.prompt`); added here are the token budget and
+the corruption of the input. What differs between recipes is an option of `SampleRecipe`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,16 @@ from osuT5.data.recipes import SampleRecipe
 from osuT5.data.windows import OFFSET_LIMIT, FrameGrid, TrainingWindow, slice_bounds, training_windows
 from osuT5.errors import InputError
 from osuT5.events import Conditions, ContextType, EventSequence, EventType, Profile, Template, Vocabulary, class_prefix
-from osuT5.events.prompt import DEFAULT_SPEED, PromptContext, carries_kiai, carries_speed, lay_out, state_ids
+from osuT5.events.prompt import (
+    DEFAULT_SPEED,
+    IGNORED,
+    PromptContext,
+    build_decoder_input,
+    carries_kiai,
+    carries_speed,
+    state_ids,
+)
 
-IGNORED = -100
 UNKNOWN_MAPPER = -1  # no user has this id; None would let the mapper be looked up by the beatmap id
 # What a dropped condition becomes; None where it is not named.
 DROPPED: Mapping[str, int] = {"mapper_id": UNKNOWN_MAPPER}
@@ -200,7 +206,7 @@ class SampleMaker:
             if state or length is not None:
                 prefix = prefix + state_ids(self.profile, self.vocabulary, state, start_ms, length)
             ids = part.events.window_ids(a, b, start_ms, self.vocabulary)
-            inputs.append(PromptContext(part.context, ids, prefix, part.marked))
+            inputs.append(PromptContext(part.context, ids, prefix, part.marked, a))
 
         state = {}
         outputs, offsets = [], []
@@ -208,7 +214,8 @@ class SampleMaker:
             a, b = slice_bounds(first, window.start, window.label_end)
             state.update(self._state(("out", number), context, events, (a, b), start_ms, carried))
             offsets.append(int(first[window.label_start]) - a)
-            outputs.append(PromptContext(context, events.window_ids(a, b, start_ms, self.vocabulary)))
+            ids = events.window_ids(a, b, start_ms, self.vocabulary)
+            outputs.append(PromptContext(context, ids, first_event=a))
         prefix = self._prefix(OWN, source.conditions, cutting.prefixes, rng)
         prefix = prefix + state_ids(self.profile, self.vocabulary, state, start_ms, source.conditions.song_length_ms)
         previous = self._previous(cutting, window, start_ms)
@@ -286,12 +293,12 @@ class SampleMaker:
         offsets: list[int],
         rng: np.random.Generator,
     ) -> Sample:
-        """Fits the parts into the decoder, lays them out, labels and corrupts them."""
+        """Fits the parts into the decoder, puts them in order, labels and corrupts them."""
         total = self.profile.tgt_seq_len
         lengths = [len(p.ids) for p in outputs]
         wanted, given = sum(lengths), sum(len(p.ids) for p in inputs)
-        layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
-        fixed = len(layout.ids) - wanted - len(previous) - given
+        whole = build_decoder_input(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
+        fixed = len(whole.ids) - wanted - len(previous) - given
         if fixed > total:
             raise InputError(f"conditions and marks take {fixed} ids, but tgt_seq_len is {total}: raise it")
         fit_in = fit_centred if self.profile.center_pad_decoder else fit_from_start
@@ -299,10 +306,13 @@ class SampleMaker:
         if (fit.outputs, fit.previous, fit.inputs) != (wanted, len(previous), given):
             outputs, inputs = _take(outputs, fit.outputs), _take(inputs, fit.inputs)
             previous = previous[len(previous) - fit.previous :]
-            layout = lay_out(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
-        ids = np.array(layout.ids, dtype=np.int64)
-        labels = self._labels(ids, outputs, lengths, layout.output_spans, offsets)
-        corrupt(ids, layout.start_index - fit.previous, self.vocabulary, self.recipe, rng)
+            whole = build_decoder_input(self.vocabulary, inputs, prefix, outputs, previous=previous, close_last=True)
+        ids = np.array(whole.ids, dtype=np.int64)
+        # what follows the last event of a context that was cut is not known, or taken for its end as published
+        ended = [len(p.ids) == n or self.recipe.end_after_cut for p, n in zip(outputs, lengths, strict=True)]
+        following = self.vocabulary.eos_id if all(ended) else None
+        labels = np.array(whole.labels(self.vocabulary, following, offsets, ended), dtype=np.int64)
+        corrupt(ids, whole.start_index - fit.previous, self.vocabulary, self.recipe, rng)
         if source.labelled is not None:
             known = labels != IGNORED
             labels[known] = np.where(source.labelled[labels[known]], labels[known], IGNORED)
@@ -310,29 +320,6 @@ class SampleMaker:
             ids = np.concatenate([np.full(fit.pad, self.vocabulary.pad_id), ids])
             labels = np.concatenate([np.full(fit.pad, IGNORED), labels])
         return Sample(window.start, window.end, ids, labels, offsets, wanted - fit.outputs)
-
-    def _labels(
-        self,
-        ids: np.ndarray,
-        outputs: list[PromptContext],
-        lengths: list[int],
-        spans: list[tuple[int, int]],
-        offsets: list[int],
-    ) -> np.ndarray:
-        """What follows each id, in the output contexts only: start marks, events from the offset on, end marks."""
-        following = np.append(ids[1:], self.vocabulary.eos_id)
-        labels = np.full(len(ids), IGNORED, dtype=np.int64)
-        for part, length, (first, end), offset in zip(outputs, lengths, spans, offsets, strict=True):
-            marked = int(part.context in self.vocabulary.context_sos)
-            if marked:
-                labels[first - 2] = following[first - 2]
-            known = len(part.ids) == length or self.recipe.end_after_cut  # else what follows the last event is not
-            stop = end - 1 + (marked and known)
-            begin = max(first - 1 + offset, 0)
-            labels[begin:stop] = following[begin:stop]
-        if sum(len(part.ids) for part in outputs) == sum(lengths) or self.recipe.end_after_cut:
-            labels[-1] = self.vocabulary.eos_id
-        return labels
 
 
 def _take(parts: list[PromptContext], budget: int) -> list[PromptContext]:

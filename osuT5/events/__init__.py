@@ -6,7 +6,7 @@ from osuT5.events.encode import encode, encode_timing
 from osuT5.events.hitsounds import pack_hitsound, unpack_hitsound
 from osuT5.events.positions import column_x, decode_columns, decode_positions
 from osuT5.events.profile import TIME_STEP_MS, Profile, Template, load_profile, profile_names, read_profile
-from osuT5.events.prompt import Prompt, PromptBuilder
+from osuT5.events.prompt import IGNORED, ContextSpan, Prompt, PromptBuilder
 from osuT5.events.sequence import (
     Group,
     fill_times,
@@ -18,13 +18,16 @@ from osuT5.events.sequence import (
     window_slice,
     without,
 )
-from osuT5.events.types import ContextType, Event, EventSequence, EventType
+from osuT5.events.types import NO_OBJECT, ContextType, Event, EventSequence, EventType
 from osuT5.events.vocabulary import TYPE_CODE, Vocabulary
 
 __all__ = [
+    "IGNORED",
+    "NO_OBJECT",
     "TIME_STEP_MS",
     "TYPE_CODE",
     "Conditions",
+    "ContextSpan",
     "ContextType",
     "Event",
     "EventSequence",

@@ -1,6 +1,6 @@
 """What a map is asked to be: the conditions of a prompt, read off a map or given by a user.
 
-Facts: token spec, "conditioning values" and "prompt order". What is None is unknown to the model.
+What is None is unknown to the model.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def scroll_speed_ratio(beatmap: Beatmap, rules: EventRules, normalised: bool | N
         normalised = beatmap.mode == MANIA
     view = line_view(beatmap, rules)
     changes = speed_changes(view, beatmap.hit_objects, file_offset_us(beatmap, rules), normalised, start=1.0)
-    times = [o.time for o in objects_in_order(beatmap.hit_objects, rules)]
+    times = [o.time for _, o in objects_in_order(beatmap.hit_objects, rules)]
     moments = 1 + sum(a != b for a, b in zip(times, times[1:], strict=False))
     return len(changes) / moments
 

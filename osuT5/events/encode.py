@@ -1,7 +1,7 @@
 """A beatmap to events: what a model learns to write, and what it is shown of a map that exists.
 
 Which oddities of a file count is a row of `rules.py` that the profile names; what is written, and in which order
-inside a group, the profile says. Facts: token spec, "beatmap to events".
+inside a group, the profile says.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def encode(
         flip_x, flip_y: mirror positions (training).
         song_length_ms: where beats end; by the published rules only in a map without objects.
     Returns:
-        Events with absolute time shifts (ms on the game clock) and, beside each, the time of its group (whole ms).
+        Events with absolute time shifts (ms on the game clock) and, beside each, the time of its group (whole ms) and
+        the index of its object in `beatmap.hit_objects` (-1 for kiai, speeds and beats).
     Raises:
         BeatmapError: the map has no timing line that can be used.
     """
@@ -56,14 +57,15 @@ def encode_timing(timing_points: Sequence[TimingPoint], profile: Profile, end_ms
 
 
 def _encode_nothing(*_) -> EventSequence:
-    return EventSequence()
+    return EventSequence(object_indices=[])
 
 
 def _encode_objects(beatmap: Beatmap, profile: Profile, flip_x: bool, flip_y: bool) -> EventSequence:
     if not beatmap.hit_objects:
-        return EventSequence()
+        return _encode_nothing()
     writer = ObjectWriter(beatmap, profile, rules_of(profile), flip_x, flip_y)
-    for obj in objects_in_order(beatmap.hit_objects, writer.rules):
+    for index, obj in objects_in_order(beatmap.hit_objects, writer.rules):
+        writer.groups.object_index = index
         _OBJECTS[type(obj)](writer, obj)
     return writer.groups.sequence()
 

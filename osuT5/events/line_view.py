@@ -8,6 +8,7 @@ resolution at which the published models' times were kept.
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,10 +50,10 @@ class Line:
 
     @property
     def raw_speed(self) -> float:
-        """Scroll speed of a green line, not clipped; 1 for a red one."""
+        """Scroll speed of a green line, finite but not clipped otherwise; 1 for a red one."""
         if self.parent is None or not self.beat_length:
             return 1.0
-        return -100.0 / self.beat_length
+        return min(max(-100.0 / self.beat_length, -sys.float_info.max), sys.float_info.max)
 
     @property
     def speed(self) -> float:
@@ -84,14 +85,15 @@ class LineView:
             points.sort(key=lambda p: (p.time, not p.uninherited))
         default_set = sample_set if rules.map_sample_set else DEFAULT_SAMPLE_SET
         self.lines: list[Line] = []
-        parent = None
-        if not rules.green_tempo:
-            parent = next((i for i, p in enumerate(points) if _sets_tempo(p)), None)
-            if parent is None:
-                points = []
+        # lines before the first tempo have that tempo; where green lines may set one, any but 0 ms a beat is a tempo
+        tempos = (bool(p.beat_length) if rules.green_tempo else _sets_tempo(p) for p in points)
+        first = next((i for i, is_tempo in enumerate(tempos) if is_tempo), None)
+        if first is None:
+            points = []
+        parent = first
         for i, p in enumerate(points):
             is_red = p.uninherited if rules.green_tempo else _sets_tempo(p)
-            if is_red or parent is None:
+            if is_red or i == first:
                 own_parent, parent = None, i
             else:
                 own_parent = parent

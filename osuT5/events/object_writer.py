@@ -1,7 +1,4 @@
-"""Hit objects to groups of events: what each object says, in the profile's layout.
-
-Facts: token spec, "from hit objects to groups", "sounds". Sliders are in `sliders.py`.
-"""
+"""Hit objects to groups of events: what each object says, in the profile's layout. Sliders are in `sliders.py`."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ import math
 from collections.abc import Sequence
 
 from osuT5.beatmap import Beatmap, Circle, GameMode, HitObject, HitSample, Hold, Slider, Spinner
+from osuT5.beatmap.numbers import parse_float
 from osuT5.errors import BeatmapError
 from osuT5.events.hitsounds import pack_hitsound
 from osuT5.events.layout import DIST_MAX_PX
 from osuT5.events.line_view import MAX_SPEED, MIN_SPEED, Line, LineView, to_us
 from osuT5.events.profile import Profile
 from osuT5.events.rules import EventRules
-from osuT5.events.types import Event, EventSequence, EventType
+from osuT5.events.types import NO_OBJECT, Event, EventSequence, EventType
 
 CENTRE = (256.0, 192.0)
 WIDTH_PX, HEIGHT_PX = 512, 384
@@ -34,12 +32,17 @@ _NEW_COMBO = PLAIN[EventType.NEW_COMBO]
 
 
 class GroupList:
-    """Groups of events with their times, put in order when taken as a sequence."""
+    """Groups of events with their times, put in order when taken as a sequence.
+
+    Attributes:
+        object_index: of the object whose groups are added now, as the sequence will record it.
+    """
 
     def __init__(self, types_first: bool, floor_time: bool):
         self.types_first = types_first
         self.floor_time = floor_time
-        self._groups: list[tuple[int, int, int, list[Event]]] = []  # time, rank, number, events
+        self.object_index = NO_OBJECT
+        self._groups: list[tuple[int, int, int, list[Event], int]] = []  # time, rank, number, events, object index
 
     def event_time(self, time_us: float) -> int:
         """Whole ms of a time."""
@@ -55,16 +58,18 @@ class GroupList:
             attributes.insert(0, event)
         else:
             attributes.append(event)
-        self._groups.append((time, rank, len(self._groups), attributes))
+        self._groups.append((time, rank, len(self._groups), attributes, self.object_index))
 
     def sequence(self) -> EventSequence:
         self._groups.sort()
         events: list[Event] = []
         times: list[float] = []
-        for time, _, _, group in self._groups:
+        object_indices: list[int] = []
+        for time, _, _, group, object_index in self._groups:
             events += group
             times += [time] * len(group)
-        return EventSequence(events, times)
+            object_indices += [object_index] * len(group)
+        return EventSequence(events, times, object_indices)
 
 
 class ObjectWriter:
@@ -155,8 +160,7 @@ class ObjectWriter:
 
     def sustain(self, event_type: EventType, start_us: int, end_us: int, point: Point | None = None) -> None:
         """Marks that something is still held, at even distances between its start and its end."""
-        if end_us - start_us > LONGEST_US:
-            raise BeatmapError(f"an object at {start_us / 1000:g} ms lasts longer than a day; shorten or remove it")
+        check_duration(start_us, end_us - start_us)
         if not self.sustain_us:
             return
         for time_us in range(start_us + self.sustain_us, end_us - SUSTAIN_MARGIN_US, self.sustain_us):
@@ -218,6 +222,12 @@ class ObjectWriter:
         return column_of(x, self.keys) + (0 if is_end else self.keys)
 
 
+def check_duration(start_us: int, duration_us: float) -> None:
+    """Raises BeatmapError for an object longer than a day, forwards or backwards, or whose length is no number."""
+    if not abs(duration_us) <= LONGEST_US:
+        raise BeatmapError(f"an object at {start_us / 1000:.15g} ms lasts longer than a day; shorten or remove it")
+
+
 def column_of(x: float, keys: int) -> int:
     """Mania column 0..keys-1 of a position."""
     return int(min(max(x / WIDTH_PX * keys, 0), keys - 1))
@@ -234,16 +244,22 @@ def line_view(beatmap: Beatmap, rules: EventRules) -> LineView:
 
 
 def slider_multiplier(beatmap: Beatmap, rules: EventRules) -> float:
+    """Hundreds of px that a slider covers in a beat: within the game's 0.4..3.6, or any positive number of the file.
+
+    What is no positive number is taken as the game takes it, whatever the rules.
+    """
     if rules.clamp_multiplier:
         return beatmap.slider_multiplier
     try:
-        return float(beatmap.difficulty.get("SliderMultiplier", "1.4"))
+        written = parse_float(beatmap.difficulty.get("SliderMultiplier"))
     except ValueError:
         return beatmap.slider_multiplier
+    return written if written > 0 else beatmap.slider_multiplier
 
 
-def objects_in_order(objects: Sequence[HitObject], rules: EventRules) -> list[HitObject]:
-    return sorted(objects, key=lambda o: o.time) if rules.sort else list(objects)
+def objects_in_order(objects: Sequence[HitObject], rules: EventRules) -> list[tuple[int, HitObject]]:
+    """Objects with their indices in the map, in the order in which they are written."""
+    return sorted(enumerate(objects), key=lambda pair: pair[1].time) if rules.sort else list(enumerate(objects))
 
 
 def _cutter(rules: EventRules, profile: Profile):

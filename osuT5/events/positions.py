@@ -1,4 +1,4 @@
-"""Position events back to osu! pixels. Facts: token spec, "decoding positions"."""
+"""Position events back to osu! pixels."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def decode_positions(sequence: EventSequence, profile: Profile) -> EventSequence
     x_low, x_high, y_low, _ = (v // step for v in profile.position_range)
     row = x_high - x_low + 1
     split = profile.position_split_axes
-    events, times = sequence.events, sequence.times
-    decoded = EventSequence()
+    events, times, objects = sequence.events, sequence.times, sequence.object_index_of_each()
+    decoded = sequence.slice(0, 0)
     for i, event in enumerate(events):
         kind, value = event
         if kind not in POSITION_TYPES:
-            decoded.append(event, times[i])
+            decoded.append(event, times[i], objects[i])
         elif split:
-            decoded.append(Event(kind, value * step), times[i])
+            decoded.append(Event(kind, value * step), times[i], objects[i])
         elif kind is EventType.POS:
             dx = dy = step // 2
             if fine and i + 1 < len(events) and events[i + 1].type is EventType.POS_REFINE:
                 steps = step // fine
                 dx, dy = events[i + 1].value % steps * fine, events[i + 1].value // steps * fine
-            decoded.append(Event(EventType.POS_X, (value % row + x_low) * step + dx), times[i])
-            decoded.append(Event(EventType.POS_Y, (value // row + y_low) * step + dy), times[i])
+            decoded.append(Event(EventType.POS_X, (value % row + x_low) * step + dx), times[i], objects[i])
+            decoded.append(Event(EventType.POS_Y, (value // row + y_low) * step + dy), times[i], objects[i])
     return decoded
 
 
@@ -44,11 +44,11 @@ def column_x(column: int, keycount: int) -> int:
 
 def decode_columns(sequence: EventSequence, keycount: int) -> EventSequence:
     """The sequence with every `column` as a `pos_x` and a `pos_y` event in px."""
-    decoded = EventSequence()
-    for event, time in zip(sequence.events, sequence.times, strict=True):
+    decoded = sequence.slice(0, 0)
+    for event, time, index in zip(sequence.events, sequence.times, sequence.object_index_of_each(), strict=True):
         if event.type is EventType.MANIA_COLUMN:
-            decoded.append(Event(EventType.POS_X, column_x(event.value, keycount)), time)
-            decoded.append(Event(EventType.POS_Y, MANIA_Y_PX), time)
+            decoded.append(Event(EventType.POS_X, column_x(event.value, keycount)), time, index)
+            decoded.append(Event(EventType.POS_Y, MANIA_Y_PX), time, index)
         else:
-            decoded.append(event, time)
+            decoded.append(event, time, index)
     return decoded

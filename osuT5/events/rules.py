@@ -1,7 +1,7 @@
 """How a file becomes events: the rules that differ between the published models and ours, as one row each.
 
 The published models were trained on events with the oddities of their time, so for them the row "published" keeps
-every one. Profiles of our own name the row "corrected". Facts: token spec of the published models, section "warts".
+every one. Profiles of our own name the row "corrected".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EventRules:
         missing_volume: volume of a timing line that does not say one (fewer than 6 fields).
         map_sample_set: a line's sample set 0 means the map's own set, else soft.
         green_tempo: a green line that is not negative, or has no red line before it, sets a tempo.
-        clamp_multiplier: the slider multiplier is kept within the game's 0.4..3.6.
+        clamp_multiplier: the slider multiplier is kept within the game's 0.4..3.6; else any positive number counts.
         whole_slider_ms: a slider's duration is cut to whole ms.
         natural_length: a slider of length 0 is as long as its path.
         slider_end: where a slider ends, (slider) -> (x, y) px.

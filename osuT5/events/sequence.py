@@ -1,6 +1,6 @@
 """Working on event sequences: merging, filtering, changing speed, filling in times, grouping, windows.
 
-Nothing here changes its input; events are immutable. Facts: event utilities of the published models' token language.
+Nothing here changes its input; events are immutable. Object indices go where their events go.
 """
 
 from __future__ import annotations
@@ -66,34 +66,36 @@ class Group:
 
 
 def merge(first: EventSequence, second: EventSequence) -> EventSequence:
-    """One sequence from two that are sorted by time; at equal times all of `first` goes first. Nothing is re-sorted."""
-    if not first.events or not second.events:
-        whole = first if first.events else second
-        return whole.slice(0, len(whole))
-    merged = EventSequence()
+    """One sequence from two that are sorted by time; at equal times all of `first` goes first. Nothing is re-sorted.
+
+    Where only one of them records objects, the events of the other count as made from none.
+    """
+    order: list[int] = []  # positions in `first` followed by `second`
     i, size = 0, len(first)
-    for event, time in zip(second.events, second.times, strict=True):
+    for j, time in enumerate(second.times):
         start = i
         while i < size and first.times[i] <= time:
             i += 1
-        merged.events += first.events[start:i]
-        merged.times += first.times[start:i]
-        merged.append(event, time)
-    merged.events += first.events[i:]
-    merged.times += first.times[i:]
-    return merged
+        order += range(start, i)
+        order.append(size + j)
+    order += range(i, size)
+    recorded = first.object_indices is not None or second.object_indices is not None
+    both = EventSequence(
+        first.events + second.events,
+        first.times + second.times,
+        first.object_index_of_each() + second.object_index_of_each() if recorded else None,
+    )
+    return both.take(order)
 
 
 def only(sequence: EventSequence, types: Collection[EventType]) -> EventSequence:
     """The events of these types."""
-    kept = [i for i, event in enumerate(sequence.events) if event.type in types]
-    return EventSequence([sequence.events[i] for i in kept], [sequence.times[i] for i in kept])
+    return sequence.take([i for i, event in enumerate(sequence.events) if event.type in types])
 
 
 def without(sequence: EventSequence, types: Collection[EventType]) -> EventSequence:
     """All but the events of these types."""
-    kept = [i for i, event in enumerate(sequence.events) if event.type not in types]
-    return EventSequence([sequence.events[i] for i in kept], [sequence.times[i] for i in kept])
+    return sequence.take([i for i, event in enumerate(sequence.events) if event.type not in types])
 
 
 def speed(sequence: EventSequence, factor: float) -> EventSequence:
@@ -102,6 +104,7 @@ def speed(sequence: EventSequence, factor: float) -> EventSequence:
     return EventSequence(
         [Event(shift, int(e.value / factor)) if e.type is shift else e for e in sequence.events],
         [int(t / factor) for t in sequence.times],
+        None if sequence.object_indices is None else list(sequence.object_indices),
     )
 
 

@@ -2,7 +2,6 @@
 
 `by_parameter` keeps an approximation that is some px off (curves are cut at a share of their parameter, not of their
 length; Catmull ends are never cut): the published models' slider_end positions were made so.
-Facts: token spec, "end position of a slider".
 """
 
 from __future__ import annotations
@@ -90,10 +89,12 @@ def _blend(weights: np.ndarray, points: list[Point]) -> np.ndarray:
 
 
 def _piece_at(points: list[Point], t: float) -> Point:
+    """The point at a parameter, which may lie far beyond 1; the last control point where that is beyond all floats."""
     if len(points) < 2:
         return points[0]
-    x, y = _blend(_weights(np.array([t]), len(points) - 1), points)[:, 0]
-    return float(x), float(y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y = _blend(_weights(np.array([t]), len(points) - 1), points)[:, 0]
+    return (float(x), float(y)) if math.isfinite(x) and math.isfinite(y) else points[-1]
 
 
 def _centre(a: Point, b: Point, c: Point) -> Point | None:

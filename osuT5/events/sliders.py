@@ -1,4 +1,4 @@
-"""Sliders to groups of events: head, anchors, what is held, ends. Facts: token spec, "sliders".
+"""Sliders to groups of events: head, anchors, what is held, ends.
 
 The two layouts are rows of a table (`SliderLayout`), chosen by the profile's slider version.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from osuT5.beatmap import GameMode, HitSample, Slider, SliderPath
 from osuT5.events.line_view import MAX_SPEED
-from osuT5.events.object_writer import NO_SAMPLE, ObjectWriter, Point
+from osuT5.events.object_writer import NO_SAMPLE, ObjectWriter, Point, check_duration
 from osuT5.events.slider_ends import curve_kind
 from osuT5.events.types import Event, EventType
 
@@ -41,13 +41,15 @@ ANCHOR_TYPES = {"L": EventType.RED_ANCHOR, "C": EventType.CATMULL_ANCHOR, "P": E
 
 def write_slider(writer: ObjectWriter, slider: Slider) -> None:
     rules = writer.rules
+    is_drumroll = writer.mode == GameMode.TAIKO
+    too_many_points = rules.max_slider_points is not None and len(slider.points) + 1 >= rules.max_slider_points
+    if too_many_points and not is_drumroll:
+        return
     slides = max(slider.slides, 1)
     start = writer.time_us(slider)
     end = start + duration_us(writer, slider, slides)
-    if writer.mode == GameMode.TAIKO:
+    if is_drumroll:
         writer.drumroll(slider, start, end)
-        return
-    if rules.max_slider_points is not None and len(slider.points) + 1 >= rules.max_slider_points:
         return
     if rules.max_slider_points is None and len(slider.points) + 1 >= DRAWN_FROM_POINTS:
         slider = _drawn_with_fewer_points(slider)
@@ -83,9 +85,10 @@ def write_slider(writer: ObjectWriter, slider: Slider) -> None:
 
 
 def duration_us(writer: ObjectWriter, slider: Slider, slides: int) -> int:
-    """From the start to the end over all slides."""
+    """From the start to the end over all slides. Raises BeatmapError beyond a day (tiny multipliers, huge beats)."""
     rules = writer.rules
-    line = writer.lines.at(writer.time_us(slider))
+    start_us = writer.time_us(slider)
+    line = writer.lines.at(start_us)
     beat_length = writer.lines.red_of(line).beat_length
     velocity = 1.0
     if line.parent is not None and line.beat_length:
@@ -95,6 +98,7 @@ def duration_us(writer: ObjectWriter, slider: Slider, slides: int) -> int:
         length = SliderPath.of(slider).length
     beats = length * slides / (writer.slider_multiplier * 100 * velocity)
     milliseconds = beats * beat_length
+    check_duration(start_us, milliseconds * 1000)
     return int(milliseconds) * 1000 if rules.whole_slider_ms else round(milliseconds * 1000)
 
 
@@ -131,5 +135,3 @@ def _drawn_with_fewer_points(slider: Slider) -> Slider:
     path = SliderPath.of(slider)
     points = [path.position_at(i / DRAWN_LINES) for i in range(1, DRAWN_LINES + 1)]
     return replace(slider, curve="L", points=[(round(float(x)), round(float(y))) for x, y in points])
-
-

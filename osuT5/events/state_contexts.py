@@ -1,7 +1,4 @@
-"""The kiai and speed contexts: what the timing lines switch on, off and to.
-
-Facts: token spec, "kiai context", "speed context".
-"""
+"""The kiai and speed contexts: what the timing lines switch on, off and to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timing context: a group for every beat of every tempo. Facts: token spec, "timing context"."""
+"""The timing context: a group for every beat of every tempo."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def encode_beats(view: LineView, profile: Profile, end_ms: float | None) -> Even
     for i, line in enumerate(lines):
         offset = line.time_us / 1000
         limit = lines[i + 1].time_us / 1000 - LINE_MARGIN_MS if i + 1 < len(lines) else end_ms
-        beats_left -= max((limit - offset) / line.beat_length, 0)
+        # beats fall on whole ms: those within the last one count too
+        beats_left -= (limit - offset + 1) / line.beat_length if limit >= offset else 0
         if beats_left < 0:
             raise BeatmapError(
                 f"the timing line at {offset:g} ms has a beat every {line.beat_length:g} ms: too many beats; "

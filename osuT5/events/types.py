@@ -1,4 +1,4 @@
-"""Events: the words of the token language. Facts: the event table of the published models.
+"""Events: the words of the token language.
 
 An event is (type, value); times are absolute milliseconds on the game clock. The string of an `EventType` is
 the name used inside `tokenizer.json`.
@@ -6,9 +6,12 @@ the name used inside `tokenizer.json`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+
+NO_OBJECT = -1  # object index of an event that was made from no hit object
 
 
 class EventType(str, Enum):
@@ -85,17 +88,49 @@ class Event(NamedTuple):
 
 @dataclass
 class EventSequence:
-    """Events with their times in ms: two parallel lists. Empty by default."""
+    """Events with their times in ms and the objects they were made from: parallel lists. Empty by default.
+
+    Attributes:
+        object_indices: index in `Beatmap.hit_objects` of the object behind each event, `NO_OBJECT` where there is none
+            (kiai, speeds, beats); None where objects are not recorded, as in generated sequences.
+    """
 
     events: list[Event] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    object_indices: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.events)
 
-    def append(self, event: Event, time: float) -> None:
+    def append(self, event: Event, time: float, object_index: int = NO_OBJECT) -> None:
+        """Adds an event; the object index counts only where the sequence records objects."""
         self.events.append(event)
         self.times.append(time)
+        if self.object_indices is not None:
+            self.object_indices.append(object_index)
+
+    def pop(self) -> None:
+        """Removes the last event."""
+        self.events.pop()
+        self.times.pop()
+        if self.object_indices is not None:
+            self.object_indices.pop()
 
     def slice(self, start: int, end: int) -> EventSequence:
-        return EventSequence(self.events[start:end], self.times[start:end])
+        indices = self.object_indices
+        return EventSequence(
+            self.events[start:end], self.times[start:end], None if indices is None else indices[start:end]
+        )
+
+    def take(self, positions: Sequence[int]) -> EventSequence:
+        """The events at these positions of the sequence, in that order."""
+        indices = self.object_indices
+        return EventSequence(
+            [self.events[i] for i in positions],
+            [self.times[i] for i in positions],
+            None if indices is None else [indices[i] for i in positions],
+        )
+
+    def object_index_of_each(self) -> list[int]:
+        """The object index of every event, `NO_OBJECT` throughout where objects are not recorded."""
+        return [NO_OBJECT] * len(self.events) if self.object_indices is None else self.object_indices

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 
 from osuT5.audio import WindowPlan
-from osuT5.events import ContextType, Event, EventSequence, EventType, Profile, Vocabulary, fill_times
+from osuT5.events import NO_OBJECT, ContextType, EventSequence, EventType, Profile, Vocabulary, fill_times, only
 from osuT5.events.prompt import PromptBuilder
 from osuT5.inference.decoder import Row, collect
 from osuT5.inference.logits_processors import end_ids, processors_for
@@ -130,9 +130,10 @@ class Track:
         result = {}
         for context in self.stages:
             if context in wanted and context in self.sequences:
-                events = list(self.sequences[context].events)
-                times = fill_times(events, (), types_first=self.profile.types_first, end_time=song_length_ms)
-                result[context] = EventSequence(events, times)
+                written = self.sequences[context].slice(0, len(self.sequences[context]))
+                first = self.profile.types_first
+                written.times = fill_times(written.events, (), types_first=first, end_time=song_length_ms)
+                result[context] = written
         return result
 
 
@@ -224,7 +225,10 @@ def append_window(
     """
     before = len(sequence)
     kept = trim_ids(ids, context, span, vocabulary, profile.types_first)
-    sequence.events.extend(vocabulary.decode_ids(kept, span.start_ms))
+    written = vocabulary.decode_ids(kept, span.start_ms)
+    sequence.events.extend(written)
+    if sequence.object_indices is not None:
+        sequence.object_indices.extend([NO_OBJECT] * len(written))
     sequence.times = fill_times(
         sequence.events,
         sequence.times,
@@ -233,8 +237,7 @@ def append_window(
     )
     if span.lookahead_ms > 0:
         while len(sequence) > before and sequence.times[-1] > span.keep_until_ms:
-            sequence.events.pop()
-            sequence.times.pop()
+            sequence.pop()
     return len(sequence) - before
 
 
@@ -242,19 +245,14 @@ def trim_range(
     sequence: EventSequence, start_ms: float | None, end_ms: float | None, slack_ms: float = 10
 ) -> EventSequence:
     """Events of a time range: all before the start go, and from the end backwards all after the end."""
-    events, times = list(sequence.events), list(sequence.times)
-    if start_ms is not None:
-        kept = [i for i, t in enumerate(times) if t >= start_ms - slack_ms]
-        events, times = [events[i] for i in kept], [times[i] for i in kept]
+    times = sequence.times
+    kept = [i for i, t in enumerate(times) if start_ms is None or t >= start_ms - slack_ms]
     if end_ms is not None:
-        while times and times[-1] > end_ms + slack_ms:
-            events.pop()
-            times.pop()
-    return EventSequence(events, times)
+        while kept and times[kept[-1]] > end_ms + slack_ms:
+            kept.pop()
+    return sequence.take(kept)
 
 
 def beats_only(sequence: EventSequence) -> EventSequence:
     """Of a timing pass: times and beat types, nothing else."""
-    kept = {EventType.TIME_SHIFT, EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT}
-    pairs = [(e, t) for e, t in zip(sequence.events, sequence.times, strict=True) if e.type in kept]
-    return EventSequence([Event(*e) for e, _ in pairs], [t for _, t in pairs])
+    return only(sequence, {EventType.TIME_SHIFT, EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT})

@@ -41,12 +41,13 @@ def test_sound_at_a_tick_makes_it_likelier_on_the_game_clock():
     assert weights[40] > weights[80] + 1 and weights[120] > weights[160] + 1
 
 
-def test_ticks_where_the_model_hears_an_onset_come_first():
-    odds = np.full(128, -6.0)
-    odds[[25, 75]] = 4.0  # 16 ms slices: 400 and 1200 ms
-    heard = OnsetLogits(odds, 16.0)
-    chances = heard.probability(np.array([0.0, 400.0, 800.0, 1200.0]))
-    assert chances[[1, 3]].min() > 0.9 and chances[[0, 2]].max() < 0.05
-    weights = TickWeights([TimingPoint(0, 400)], 3.0, None, prior_weight=0, onset_weight=1.0).window(0, 2000, 200, heard)
+def test_ticks_where_the_onset_head_expects_one_come_first():
+    logits = np.full(128, -6.0)
+    logits[[25, 75]] = 4.0  # 16 ms slices: 400 and 1200 ms
+    onsets = OnsetLogits(logits, 16.0)
+    p = onsets.probability(np.array([0.0, 400.0, 800.0, 1200.0]))
+    assert p[[1, 3]].min() > 0.9 and p[[0, 2]].max() < 0.05
+    line = [TimingPoint(0, 400)]
+    weights = TickWeights(line, 3.0, None, prior_weight=0, onset_weight=1.0).window(0, 2000, 200, onsets)
     assert weights[40] > weights[0] and weights[40] > weights[80]
-    assert TickWeights([TimingPoint(0, 400)], 3.0, None, prior_weight=0, onset_weight=0).window(0, 2000, 200, heard)[40] == 0
+    assert TickWeights(line, 3.0, None, prior_weight=0, onset_weight=0).window(0, 2000, 200, onsets)[40] == 0

@@ -62,7 +62,7 @@ def test_it_learns_where_the_clicks_are():
         model(**batch).onset_loss.backward()
         optimizer.step()
     with torch.no_grad():
-        odds = model.onset_odds(model.encode(batch["frames"]), batch["decoder_input_ids"])
+        odds = model.onset_logits(model.encode(batch["frames"]), batch["decoder_input_ids"])
     targets = onset_targets(
         batch["labels"],
         tuple(model.config.onset_marks),
@@ -79,7 +79,8 @@ def test_a_saved_model_keeps_it(tmp_path):
     loaded = load_model(tmp_path)
     frames, ids = torch.zeros(1, model.profile.window_samples), torch.tensor([[9, 1]])
     with torch.no_grad():
-        assert torch.equal(loaded.onset_odds(loaded.encode(frames), ids), model.onset_odds(model.encode(frames), ids))
+        found = loaded.onset_logits(loaded.encode(frames), ids)
+        assert torch.equal(found, model.onset_logits(model.encode(frames), ids))
 
 
 def test_models_without_it_say_nothing_of_it():
@@ -87,5 +88,5 @@ def test_models_without_it_say_nothing_of_it():
     model = small_model(plain.replace(model={k: v for k, v in plain.model.items() if k != "onset_head"}))
     assert not any(key.startswith("onset") for key in model.config.published())
     assert not any("onset" in name for name, _ in model.named_parameters())
-    with pytest.raises(InputError, match="no head"):
-        model.onset_odds(torch.zeros(1, 4, 32), torch.tensor([[1]]))
+    with pytest.raises(InputError, match="no onset head"):
+        model.onset_logits(torch.zeros(1, 4, 32), torch.tensor([[1]]))

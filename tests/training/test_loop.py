@@ -145,6 +145,7 @@ trainer, loader, _ = tiny_trainer(Path(sys.argv[1]), steps=int(sys.argv[2]), bat
                                   optim={{"name": sys.argv[6]}})
 trainer.resume()
 trainer.fit(loader())
+trainer.leave()
 """
 
 
