@@ -8,29 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from osuT5.beatmap.numbers import format_number
-from osuT5.beatmap.types import Beatmap, Section, TimingPoint
+from osuT5.beatmap.types import TimingPoint
 from osuT5.events import EventSequence, Profile
-from osuT5.inference.postprocess.breaks import find_breaks, lead_in_ms
-from osuT5.inference.postprocess.build import MANIA, Builder, Built
-from osuT5.inference.postprocess.colours import colour_lines
 from osuT5.inference.postprocess.combos import COMBO_MODES, combo_rules, place_combos
 from osuT5.inference.postprocess.concurrency import separate
-from osuT5.inference.postprocess.difficulty_settings import DEFAULT_STARS, STD, DifficultyValues, difficulty_values
+from osuT5.inference.postprocess.difficulty_settings import DEFAULT_STARS, STD, difficulty_values
 from osuT5.inference.postprocess.drafts import Draft
-from osuT5.inference.postprocess.lines import LineDefaults, write_lines
-from osuT5.inference.postprocess.metadata import difficulty_name, one_line, song_names, tags_line
+from osuT5.inference.postprocess.grid import Grid, prepare_red_lines
+from osuT5.inference.postprocess.headers import choose_preview, find_breaks, lead_in_ms, with_headers
+from osuT5.inference.postprocess.hit_objects import MANIA, Builder, Built
+from osuT5.inference.postprocess.lines import LineDefaults, mania_velocities, write_lines
 from osuT5.inference.postprocess.moments import place_drafts, place_kiai, place_speeds
 from osuT5.inference.postprocess.objects import Reading, read_objects
 from osuT5.inference.postprocess.positions import PLAYFIELD, merge_near_overlaps
-from osuT5.inference.postprocess.preview import choose_preview
-from osuT5.inference.postprocess.red_lines import prepare_red_lines
 from osuT5.inference.postprocess.settings import Assembly, MapSettings
-from osuT5.inference.postprocess.snap import Grid
-from osuT5.inference.postprocess.speeds import mania_velocities
 
-_SAMPLE_SETS = {1: "Normal", 2: "Soft", 3: "Drum"}
-_SCREEN_BOTTOM = 428.0  # a circle's lower edge below this y is off the screen (verify spec B004)
+_SCREEN_BOTTOM = 428.0  # a circle's lower edge below this y is off the screen
 _STACKED = 1.2  # radii below its centre that a circle reaches when two levels of stacking push it down
 
 
@@ -74,7 +67,7 @@ def assemble(
         rules = combo_rules(settings.gamemode, DEFAULT_STARS if settings.stars is None else settings.stars)
         place_combos(built, grid, breaks, reading.has_new_combos, rules)
 
-    beatmap = _with_headers(settings, values, breaks)
+    beatmap = with_headers(settings, values, breaks)
     beatmap.general.values["AudioLeadIn"] = str(lead_in_ms(built, values.ar))
     end = settings.song_length_ms or max((item.end for item in built), default=0.0)
     beatmap.preview_time = choose_preview(settings.preview_time, reading.kiai, grid, end)
@@ -97,7 +90,7 @@ def _inside_song(drafts: list[Draft], length_ms: float | None, warnings: list[st
 
 
 def _min_spinner_ms(od: float) -> float:
-    """The shortest spinner that can be cleared with some bonus (verify spec B009, warning level)."""
+    """The shortest spinner that can be cleared with some bonus."""
     return 500 + (21.8 if od < 5 else 20.0) * (od - 5)
 
 
@@ -118,47 +111,3 @@ def _lines(
         last = max((item.hit_object.time for item in built), default=0)
         speeds = mania_velocities(reading.speeds, grid, last, profile.mania_bpm_normalized_scroll_speed)
     return write_lines(reds, built, reading.kiai, speeds, defaults)
-
-
-def _with_headers(settings: MapSettings, values: DifficultyValues, breaks: list[tuple[int, int]]) -> Beatmap:
-    names = song_names(
-        title=settings.title, artist=settings.artist,
-        title_unicode=settings.title_unicode, artist_unicode=settings.artist_unicode,
-    )
-    general = {
-        "AudioFilename": one_line(settings.audio_filename), "AudioLeadIn": "0", "PreviewTime": "-1", "Countdown": "0",
-        "SampleSet": _SAMPLE_SETS.get(settings.default_sample_set, "Soft"),
-        "StackLeniency": format_number(min(max(settings.stack_leniency, 0.0), 1.0)), "Mode": str(settings.gamemode),
-        "LetterboxInBreaks": "0", "WidescreenStoryboard": "1",
-    }
-    editor = {"DistanceSpacing": "1", "BeatDivisor": "4", "GridSize": "8", "TimelineZoom": "1"}
-    metadata = {
-        "Title": names.title, "TitleUnicode": names.title_unicode,
-        "Artist": names.artist, "ArtistUnicode": names.artist_unicode,
-        "Creator": one_line(settings.creator) or "Mapperatorinator",
-        "Version": one_line(settings.version) or difficulty_name("", settings.stars),
-        "Source": one_line(settings.source), "Tags": tags_line(settings.tags),
-        "BeatmapID": "0", "BeatmapSetID": "-1",
-    }
-    difficulty = {
-        "HPDrainRate": values.hp, "CircleSize": values.cs, "OverallDifficulty": values.od, "ApproachRate": values.ar,
-        "SliderMultiplier": settings.slider_multiplier, "SliderTickRate": settings.tick_rate,
-    }
-    return Beatmap(
-        general=Section(general), editor=Section(editor), metadata=Section(metadata),
-        difficulty=Section({key: format_number(value) for key, value in difficulty.items()}),
-        events=_event_lines(settings.background, breaks), colours=Section(colour_lines()),
-    )
-
-
-def _event_lines(background: str | None, breaks: list[tuple[int, int]]) -> list[str]:
-    picture = one_line(background).replace('"', "")
-    return [
-        "//Background and Video events",
-        *([f'0,0,"{picture}",0,0'] if picture else []),
-        "//Break Periods",
-        *(f"2,{start},{end}" for start, end in breaks),
-        *(f"//Storyboard Layer {i} ({name})" for i, name in enumerate(("Background", "Fail", "Pass", "Foreground"))),
-        "//Storyboard Layer 4 (Overlay)",
-        "//Storyboard Sound Samples",
-    ]

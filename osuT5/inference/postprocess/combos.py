@@ -1,6 +1,6 @@
 """New combos in osu! and catch: the model's where it gave them, by measures where it gave none or made no sense.
 
-Facts: verify spec B020, C037; the game starts a combo at the first object, at spinners and after them.
+The game itself starts a combo at the first object, at spinners and after them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from osuT5.beatmap.types import Spinner
-from osuT5.inference.postprocess.build import Built
-from osuT5.inference.postprocess.snap import Grid
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.hit_objects import Built
 
 
 @dataclass(frozen=True)

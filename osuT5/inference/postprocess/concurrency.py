@@ -1,7 +1,6 @@
 """No two objects at one time: duplicates are merged, long objects end before the next one begins.
 
-In osu!, taiko and catch the whole map is one lane; in mania every column is. Facts: verify spec B001, B002, B007,
-B009, B016.
+In osu!, taiko and catch the whole map is one lane; in mania every column is.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from osuT5.inference.postprocess.drafts import Draft, Kind
-from osuT5.inference.postprocess.mania import MIN_GAP_MS, MIN_HOLD_MS
-from osuT5.inference.postprocess.moments import MIN_LONG_MS, MIN_SPAN_MS
-from osuT5.inference.postprocess.snap import Grid
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.moments import MIN_HOLD_MS, MIN_LONG_MS, MIN_SPAN_MS
 
 # A shortened object ends this fraction of a beat before the next one, the largest that leaves it long enough.
 _REST_BEATS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
@@ -31,7 +29,7 @@ class LaneRules:
 
 
 LANE = LaneRules(10, MIN_LONG_MS)
-COLUMN = LaneRules(MIN_GAP_MS, MIN_HOLD_MS)
+COLUMN = LaneRules(30, MIN_HOLD_MS)
 MANIA_MODE = 3
 
 

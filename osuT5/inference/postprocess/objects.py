@@ -1,8 +1,8 @@
 """Groups of events to drafts of hit objects.
 
 Objects are completed as their last group arrives. Sliders, spinners, rolls and swells are open one at a time,
-mania holds one per column. What never gets its end is closed at the last time known for it or becomes a tap, with
-a warning; ends without a beginning are ignored. Facts: spec of post-processing, grouping and "per type".
+one hold per column in mania. What never gets its end is closed at the last time known for it or becomes a tap, with
+a warning; ends without a beginning are ignored.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from osuT5.events import Event, EventSequence, EventType, Group, Profile, column_x, groups
 from osuT5.events.sequence import TYPE_EVENTS
 from osuT5.inference.postprocess.drafts import Anchor, Change, Draft, Kind, Moment, Sound
-from osuT5.inference.postprocess.mania import column_of
-from osuT5.inference.postprocess.positions import CENTRE, Pen
+from osuT5.inference.postprocess.positions import CENTRE, Pen, column_of
 from osuT5.inference.postprocess.settings import MapSettings
 
 STD, TAIKO, CATCH, MANIA = range(4)

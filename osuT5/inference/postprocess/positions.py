@@ -1,7 +1,4 @@
-"""Where objects sit: the position of a group, distances without a direction, near-perfect overlaps.
-
-Facts: spec of post-processing, "positions of a group" and "near-perfect overlaps".
-"""
+"""Where objects sit: the position of a group, mania's columns, distances without a direction, near-perfect overlaps."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ if TYPE_CHECKING:
 
 PLAYFIELD = (512.0, 384.0)
 CENTRE = (256.0, 192.0)
+COLUMN_Y = 192  # of every mania note
 STACK_PX = 3.8  # closer than this was meant to be the same place
 STACK_MS = 1000
 _DIRECTIONS = 72
@@ -57,6 +55,11 @@ class Pen:
         if best is not None:
             return best
         return PLAYFIELD[0] if self.x < PLAYFIELD[0] / 2 else 0.0, PLAYFIELD[1] if self.y < PLAYFIELD[1] / 2 else 0.0
+
+
+def column_of(x: float, keys: int) -> int:
+    """Column of an x, clamped to 0..keys-1, as the game reads it."""
+    return min(max(math.floor(x * keys / 512), 0), keys - 1)
 
 
 def merge_near_overlaps(drafts: list[Draft]) -> None:

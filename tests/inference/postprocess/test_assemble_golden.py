@@ -7,8 +7,8 @@ import pytest
 
 from osuT5.beatmap import Circle, Hold, Slider, SliderPath, Spinner, read
 from osuT5.inference.postprocess import assemble
-from osuT5.inference.postprocess.snap import Grid
-from osuT5.inference.postprocess.speeds import usual_beat_ms
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.lines import usual_beat_ms
 
 # Objects that differ on purpose: name of the case -> times in ms. The reasons are rows of docs/differences.md.
 CHANGED = {

@@ -1,7 +1,6 @@
 """Drafts to the file's hit objects, with the slider velocities and volumes they need from timing lines.
 
-One builder a kind of object, looked up in a table; positions and sounds go on the objects. Facts: spec of
-post-processing, "per type" and "sliders"; osu! file format v14.
+One builder a kind of object, looked up in a table; positions and sounds go on the objects.
 """
 
 from __future__ import annotations
@@ -11,13 +10,17 @@ from dataclasses import dataclass, field
 
 from osuT5.beatmap.types import Circle, HitObject, HitSample, Hold, Slider, Spinner
 from osuT5.inference.postprocess.drafts import Draft, Kind, Sound
-from osuT5.inference.postprocess.mania import COLUMN_Y, MIN_HOLD_MS
-from osuT5.inference.postprocess.moments import MIN_LONG_MS
-from osuT5.inference.postprocess.positions import CENTRE, clamp_head
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.moments import MIN_HOLD_MS, MIN_LONG_MS
+from osuT5.inference.postprocess.positions import CENTRE, COLUMN_Y, clamp_head
 from osuT5.inference.postprocess.settings import MapSettings
-from osuT5.inference.postprocess.sliders import MAX_VELOCITY, MIN_VELOCITY, length_px, shape_slider
-from osuT5.inference.postprocess.snap import Grid
-from osuT5.inference.postprocess.taiko import drumroll_points
+from osuT5.inference.postprocess.sliders import (
+    MAX_VELOCITY,
+    MIN_VELOCITY,
+    drumroll_points,
+    length_px,
+    shape_slider,
+)
 
 TAIKO, MANIA = 1, 3
 BODY_STEP = 20  # percent; smaller differences between the edges and the body of a slider get no lines of their own
