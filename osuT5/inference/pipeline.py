@@ -20,7 +20,7 @@ from osuT5.inference.decoder import Decoder
 from osuT5.inference.encoded import EncodedWindows
 from osuT5.inference.ignored import encoder_conditions, ignored_conditions
 from osuT5.inference.map_settings import background_file, map_settings, with_difficulty_defaults
-from osuT5.inference.postprocess import assemble, unpack_positions
+from osuT5.inference.postprocess import build, place, unpack_positions
 from osuT5.inference.progress import Notice, OnProgress, Stage, Window, silent
 from osuT5.inference.request import Request
 from osuT5.inference.resolve import Inputs, Settled, check_against_model, device_name, read_inputs
@@ -203,7 +203,8 @@ def write_map(
     whole = trim_range(whole, settled.start_time, settled.end_time)
     if timing is None:
         timing = fit_timing(whole, profile.types_first)
-    assembly = assemble(whole, timing, profile, map_settings(settled, inputs, song, profile))
+    map_values = map_settings(settled, inputs, song, profile)
+    assembly = build(place(whole, timing, profile, map_values), profile, map_values)
     for warning in by_kind(assembly.warnings):
         tell(Notice(warning))
     beatmap = assembly.beatmap

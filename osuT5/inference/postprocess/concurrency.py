@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from osuT5.inference.postprocess.difficulty_settings import MANIA
 from osuT5.inference.postprocess.drafts import Draft, Kind
 from osuT5.inference.postprocess.grid import Grid
 from osuT5.inference.postprocess.moments import MIN_HOLD_MS, MIN_LONG_MS, MIN_SPAN_MS
@@ -30,7 +31,6 @@ class LaneRules:
 
 LANE = LaneRules(10, MIN_LONG_MS)
 COLUMN = LaneRules(30, MIN_HOLD_MS)
-MANIA_MODE = 3
 
 
 def separate(drafts: list[Draft], grid: Grid, gamemode: int, min_spinner_ms: float) -> tuple[list[Draft], list[str]]:
@@ -38,8 +38,8 @@ def separate(drafts: list[Draft], grid: Grid, gamemode: int, min_spinner_ms: flo
     warnings: list[str] = []
     lanes: dict[float, list[Draft]] = defaultdict(list)
     for draft in drafts:
-        lanes[draft.x if gamemode == MANIA_MODE else 0].append(draft)
-    rules = COLUMN if gamemode == MANIA_MODE else LANE
+        lanes[draft.x if gamemode == MANIA else 0].append(draft)
+    rules = COLUMN if gamemode == MANIA else LANE
     kept = [d for lane in lanes.values() for d in _separate_lane(lane, grid, rules, min_spinner_ms, warnings)]
     return sorted(kept, key=lambda d: (d.time, d.x)), warnings
 
@@ -75,7 +75,8 @@ def _merge_duplicates(lane: list[Draft], gap_ms: float, warnings: list[str]) -> 
             other = kept[-1]
             stays, goes = (other, draft) if _rank(other) >= _rank(draft) else (draft, other)
             if stays.sounds and goes.sounds:
-                stays.sounds[0].bits |= goes.sounds[0].bits
+                bits = stays.sounds[0].bits | goes.sounds[0].bits
+                stays.sounds = [replace(stays.sounds[0], bits=bits), *stays.sounds[1:]]
             stays.new_combo |= goes.new_combo
             kept[-1] = stays
             warnings.append(f"Two objects at {stays.time} ms were merged into one.")

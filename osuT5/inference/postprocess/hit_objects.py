@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from osuT5.beatmap.types import Circle, HitObject, HitSample, Hold, Slider, Spinner
+from osuT5.inference.postprocess.difficulty_settings import MANIA, TAIKO
 from osuT5.inference.postprocess.drafts import Draft, Kind, Sound
 from osuT5.inference.postprocess.grid import Grid
 from osuT5.inference.postprocess.moments import MIN_HOLD_MS, MIN_LONG_MS
-from osuT5.inference.postprocess.positions import CENTRE, COLUMN_Y, clamp_head
+from osuT5.inference.postprocess.positions import CENTRE, COLUMN_Y, with_head_inside
 from osuT5.inference.postprocess.settings import MapSettings
 from osuT5.inference.postprocess.sliders import (
     MAX_VELOCITY,
@@ -22,7 +23,6 @@ from osuT5.inference.postprocess.sliders import (
     shape_slider,
 )
 
-TAIKO, MANIA = 1, 3
 BODY_STEP = 20  # percent; smaller differences between the edges and the body of a slider get no lines of their own
 BODY_DELAY_MS = 6  # sounds of an edge reach 5 ms further (the game's leniency)
 MIN_SCROLL = 0.01  # taiko and mania scroll slower than a slider may
@@ -48,7 +48,7 @@ class Built:
 
 
 class Builder:
-    """Builds the objects of one map in order of time; remembers the slider velocity in force."""
+    """Builds the objects of one map in order of time; remembers the slider velocity in force. Changes no draft."""
 
     def __init__(self, grid: Grid, settings: MapSettings, bottom: float):
         """`bottom`: lowest y in px that heads and slider bodies may reach."""
@@ -86,7 +86,7 @@ def _place(draft: Draft) -> dict:
 
 def _circle(builder: Builder, draft: Draft) -> Built:
     if builder.settings.gamemode != MANIA:
-        clamp_head(draft, builder.bottom)
+        draft = with_head_inside(draft, builder.bottom)
     circle = Circle(**_place(draft))
     return Built(circle, draft.time, builder.scroll(draft), [Voice(draft.time, draft.sound.volume, circle)])
 
@@ -119,7 +119,7 @@ def _drumroll(builder: Builder, draft: Draft) -> Built:
 
 
 def _slider(builder: Builder, draft: Draft) -> Built:
-    clamp_head(draft, builder.bottom)
+    draft = with_head_inside(draft, builder.bottom)
     shape = shape_slider(
         draft, builder.grid.beat_at(draft.time), builder.settings.slider_multiplier, builder.velocity, builder.bottom
     )

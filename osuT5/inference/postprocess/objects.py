@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 
 from osuT5.events import Event, EventSequence, EventType, Group, Profile, column_x, groups
 from osuT5.events.sequence import TYPE_EVENTS
+from osuT5.inference.postprocess.difficulty_settings import CATCH, MANIA, STD, TAIKO
 from osuT5.inference.postprocess.drafts import Anchor, Change, Draft, Kind, Moment, Sound
 from osuT5.inference.postprocess.positions import CENTRE, Pen, column_of
 from osuT5.inference.postprocess.settings import MapSettings
-
-STD, TAIKO, CATCH, MANIA = range(4)
-
 
 # What a mode has in place of the kinds it does not know; kinds that are not named stay.
 _NATIVE: dict[int, dict[Kind, Kind]] = {
