@@ -6,12 +6,13 @@ near overlaps share one place. Nothing here changes its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from osuT5.beatmap.types import TimingPoint
 from osuT5.events import EventSequence, Profile
-from osuT5.inference.postprocess.concurrency import separate
+from osuT5.inference.postprocess.concurrency import Lanes
 from osuT5.inference.postprocess.difficulty_settings import MANIA, STD
 from osuT5.inference.postprocess.drafts import Change, Draft
 from osuT5.inference.postprocess.grid import Grid, prepare_red_lines
@@ -67,9 +68,11 @@ def place(
     warnings += place_drafts(reading.drafts, grid, settings.resnap)
     place_kiai(reading.kiai, grid, settings.resnap)
     place_speeds(reading.speeds, grid, settings.resnap)
-    drafts = inside_song(reading.drafts, settings.song_length_ms, warnings)
-    drafts, merged = separate(drafts, grid, settings.gamemode, min_spinner_ms(settings))
-    warnings += merged
+    lanes = Lanes(grid, settings.gamemode, min_spinner_ms(settings))
+    for draft in inside_song(reading.drafts, settings.song_length_ms, warnings):
+        lanes.add(draft)
+    drafts = lanes.settle(math.inf)
+    warnings += lanes.warnings
     if settings.gamemode != MANIA:
         near = NearOverlaps()
         drafts = [near.join(draft) for draft in drafts]
