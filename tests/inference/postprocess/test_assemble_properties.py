@@ -155,6 +155,15 @@ def test_unfinished_objects_are_closed_or_become_taps_and_are_named(cases):
     assert len([w for w in made.warnings if "no end" in w]) == 2
 
 
+def test_an_object_without_a_time_lies_where_the_one_before_it_was(cases):
+    """Not at 0 ms, where it would pull the first red line before the song."""
+    timed, untimed = [["snap", 1], ["pos_x", 9], ["pos_y", 9]], [["pos_x", 300], ["pos_y", 300], ["hitsound", 8]]
+    events = [["t", 1000], *timed, ["circle", 0], *untimed, ["circle", 0], ["t", 2000], *timed, ["circle", 0]]
+    made = cases.simple(events)
+    assert [o.time for o in made.beatmap.hit_objects] == [1000, 2000]
+    assert made.beatmap.timing_points[0].time == 1000
+
+
 def test_spinners_are_long_enough_to_clear(cases):
     events = [["t", 1000], ["snap", 1], ["spinner", 0], ["t", 1100], ["snap", 0], ["spinner_end", 0]]
     made = cases.simple(events, od=8.0)
