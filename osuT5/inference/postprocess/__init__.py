@@ -1,4 +1,7 @@
-"""From generated events to a playable beatmap: `place` the objects, then `build` the map of them."""
+"""From generated events to a playable beatmap: `place` the objects, then `build` the map of them.
+
+`PlacedObjects` gives out the objects that are certain while the events are still being written.
+"""
 
 from osuT5.events import decode_positions as unpack_positions
 from osuT5.inference.postprocess.build import build
@@ -11,6 +14,7 @@ from osuT5.inference.postprocess.metadata import (
     tags_line,
 )
 from osuT5.inference.postprocess.place import Placement, place
+from osuT5.inference.postprocess.placed_objects import PlacedObjects
 from osuT5.inference.postprocess.romanise import romanise
 from osuT5.inference.postprocess.settings import Assembly, MapSettings
 
@@ -18,6 +22,7 @@ __all__ = [
     "Assembly",
     "DifficultyValues",
     "MapSettings",
+    "PlacedObjects",
     "Placement",
     "SongNames",
     "build",
