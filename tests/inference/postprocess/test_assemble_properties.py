@@ -140,6 +140,20 @@ def test_a_slider_that_reaches_into_the_next_object_is_shortened_on_a_tick(cases
     assert slider.length == pytest.approx(210)
 
 
+def test_a_slider_is_cut_by_the_start_that_stays_of_two_merged_ones(cases):
+    """A slider wins over a circle 10 ms before it, so the slider that ends 15 ms before it is left alone."""
+    def slider(start, end):
+        return [
+            ["t", start], ["pos_x", 100], ["pos_y", 100], ["slider_head", 0], ["pos_x", 200], ["pos_y", 100],
+            ["last_anchor", 0], ["t", end], ["last_anchor", 0], ["t", end], ["slider_end", 0],
+        ]
+
+    tap = [["t", 2000], ["pos_x", 9], ["pos_y", 9], ["circle", 0]]
+    made = cases.simple([*slider(1000, 1995), *tap, *slider(2010, 2500)], resnap=False)
+    ends = [made.beatmap.end_time(item) for item in made.beatmap.hit_objects]
+    assert ends == [pytest.approx(1995, abs=0.1), pytest.approx(2500, abs=0.1)]
+
+
 def test_unfinished_objects_are_closed_or_become_taps_and_are_named(cases):
     head = [["pos_x", 100], ["pos_y", 100], ["scroll_speed", 100]]
     events = [

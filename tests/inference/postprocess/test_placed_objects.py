@@ -216,16 +216,14 @@ def test_an_open_object_holds_back_all_that_follow_it(cases):
     assert out(cases, [*ended, ["t", 5000], ["column", 1], ["circle", 0]], 9000, mode=3) == [500, 1000, 2000, 3000]
 
 
-def test_nothing_comes_out_while_an_earlier_object_could_move_the_first_red_line(cases):
-    reds, events = ((9000, 341.7),), [*circle(3000), *circle(4000), *circle(6000)]
-    assert out(cases, events, 2999, reds=reds) == []
-    assert len(out(cases, events, 4500, reds=reds)) == 2
-    earlier = cases.sequence([*events, *circle(2999)])
-    moved = [
-        place(s, [TimingPoint(*reds[0])], load_profile("v32"), MapSettings()).reds[0].time
-        for s in (cases.sequence(events), earlier)
-    ]
-    assert moved[1] <= 2999 and moved[0] <= 3000
+def test_nothing_is_certain_while_an_earlier_object_could_move_the_first_red_line(cases):
+    red, profile, wishes = TimingPoint(11_000, 60000 / 173), load_profile("v32"), MapSettings()
+    first = circle(5000)
+    written = [*first, *circle(1000), *(e for t in range(5500, 30_000, 87) for e in circle(t))]
+    sequence = with_times(cases.sequence(written), profile.types_first)
+    assert_sum_is_placed(sequence, honest_cuts(sequence, [len(first), len(written)]), [red], profile, wishes)
+    reds = [place(cases.sequence(events), [red], profile, wishes).reds[0].time for events in (first, written)]
+    assert reds[1] <= 1000 < reds[0] <= 5000
 
 
 def test_an_object_waits_for_one_without_a_time_that_would_join_it(cases):
