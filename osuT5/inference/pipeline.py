@@ -19,7 +19,7 @@ from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.ignored import ignored_by_given_model, ignored_conditions
 from osuT5.inference.map_settings import background_file, map_settings
 from osuT5.inference.notices import by_kind, repairs
-from osuT5.inference.postprocess import assemble, unpack_positions
+from osuT5.inference.postprocess import PlacedObjects, build, place, unpack_positions
 from osuT5.inference.progress import CancelToken, Notice, OnProgress, Restart, Stage, silent
 from osuT5.inference.request import Request
 from osuT5.inference.resolve import (
@@ -280,6 +280,8 @@ def open_track(
             end = sum(t <= options.start_time - 1 for t in before.times)
             track.sequences[context] = before.slice(0, end)
     track.given = frozenset(given)
+    if timing is not None and ContextType.MAP not in given:
+        track.placed = PlacedObjects(timing, profile, map_settings(options, task.inputs, session.song, profile))
     if options.grid_times and timing:
         track.ticks = TickWeights(
             timing,
@@ -306,7 +308,11 @@ def build_map(
     whole = trim_range(whole, options.start_time, options.end_time)
     if timing is None:
         timing = fit_timing(whole, profile.types_first)
-    assembly = assemble(whole, timing, profile, map_settings(options, task.inputs, session.song, profile))
+    settings = map_settings(options, task.inputs, session.song, profile)
+    placement = place(whole, timing, profile, settings)
+    for objects in track.last_objects(placement):
+        on_progress(objects)
+    assembly = build(placement, profile, settings)
     notify(on_progress, by_kind(assembly.warnings))
     beatmap = assembly.beatmap
     if options.add_to_beatmap and task.inputs.reference is not None:

@@ -37,11 +37,13 @@ class Window:
 class Objects:
     """Objects of a track that no later window can change, in order of time; their sum is what is placed in the end.
 
-    Verification may still move or drop some, and a refiner may move their positions.
+    Verification may still move or drop some, and a refiner may move their positions. With `replaces` they are all
+    objects so far and what was said before is void (a model that wrote times in disorder).
     """
 
     objects: tuple[Draft, ...]
     track: int = 0
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

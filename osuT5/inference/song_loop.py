@@ -6,6 +6,7 @@ next window's part is dropped, because that one writes it again with more of the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,23 @@ from dataclasses import dataclass, field
 import torch
 
 from osuT5.audio import WindowPlan
-from osuT5.events import NO_OBJECT, ContextType, EventSequence, EventType, Profile, Vocabulary, fill_times, only
+from osuT5.events import (
+    NO_OBJECT,
+    TIME_STEP_MS,
+    ContextType,
+    EventSequence,
+    EventType,
+    Profile,
+    Vocabulary,
+    fill_times,
+    only,
+)
 from osuT5.events.prompt import PromptBuilder
 from osuT5.inference.decoder import Row, collect
 from osuT5.inference.logits_processors import end_ids, processors_for
-from osuT5.inference.progress import CancelToken, OnProgress, Window
+from osuT5.inference.postprocess import PlacedObjects, Placement, unpack_positions
+from osuT5.inference.postprocess.drafts import Draft
+from osuT5.inference.progress import CancelToken, Objects, OnProgress, Window
 from osuT5.inference.resolve import ResolvedOptions
 from osuT5.inference.sampling import keyed_generator
 from osuT5.inference.session import Conditions, SongSession
@@ -74,6 +87,7 @@ class Track:
         sequences: what is known of each output context so far.
         given: contexts that are known and not written (timing, or what the reference supplies).
         ticks: weights of the beat grid's ticks, if events are to lie on them.
+        placed: objects that are final so far; None where their grid is not known before the events.
     """
 
     options: ResolvedOptions
@@ -84,6 +98,12 @@ class Track:
     sequences: dict[ContextType, EventSequence] = field(default_factory=dict)
     given: frozenset[ContextType] = frozenset()
     ticks: TickWeights | None = None
+    placed: PlacedObjects | None = None
+    _streamed: list[Draft] = field(default_factory=list, repr=False)
+
+    @property
+    def number(self) -> int:
+        return self.seed_key[1]
 
     @property
     def profile(self) -> Profile:
@@ -123,6 +143,28 @@ class Track:
         """Adds what a window wrote."""
         sequence = self.sequences.setdefault(context, EventSequence())
         append_window(sequence, ids, context, span, self.profile, self.vocabulary)
+
+    def new_objects(self, complete_until_ms: float) -> Objects | None:
+        """Objects that became final with the last window of the map; None if there are none.
+
+        Args:
+            complete_until_ms: later windows write no event before this time.
+        """
+        if self.placed is None:
+            return None
+        sequence = unpack_positions(self.sequences[ContextType.MAP], self.profile)
+        sequence = trim_range(sequence, self.options.start_time, self.options.end_time)
+        drafts = self.placed.update(sequence, complete_until_ms)
+        self._streamed += drafts
+        return Objects(tuple(drafts), self.number) if drafts else None
+
+    def last_objects(self, placement: Placement) -> list[Objects]:
+        """What is missing in the stream of objects to make its sum the placement."""
+        drafts, sent = placement.drafts, self._streamed
+        if sent != drafts[: len(sent)]:  # a stream that ran backwards: all anew
+            return [Objects(tuple(d.copy() for d in drafts), self.number, replaces=True)]
+        rest = self.placed.finish(placement) if self.placed is not None else [d.copy() for d in drafts]
+        return [Objects(tuple(rest), self.number)] if rest else []
 
     def finished(self, contexts: Iterable[ContextType], song_length_ms: float) -> dict[ContextType, EventSequence]:
         """Contexts in template order with final times."""
@@ -166,12 +208,21 @@ class SongLoop:
                 track.sequences.setdefault(context, EventSequence())
             for window in range(len(self.plan)):
                 self._write_window(writing, stage, window)
-                for number, track in enumerate(self.tracks):
-                    if track in writing:
-                        sequence = track.sequences[context]
-                        place = float(self.plan.times_ms[window])
-                        done = Window(context.value, window + 1, len(self.plan), len(sequence), place, number)
-                        self.on_progress(done)
+                for track in writing:
+                    self._report(track, context, window)
+
+    def _report(self, track: Track, context: ContextType, window: int) -> None:
+        count, time_ms = len(track.sequences[context]), float(self.plan.times_ms[window])
+        self.on_progress(Window(context.value, window + 1, len(self.plan), count, time_ms, track.number))
+        if context is not ContextType.MAP:
+            return
+        complete_until_ms = math.inf
+        if not self.plan.is_last(window):
+            following = WindowSpan.of(self.plan, window + 1, track.options.lookback, track.options.lookahead)
+            complete_until_ms = following.start_ms + following.lookback_ms - TIME_STEP_MS
+        objects = track.new_objects(complete_until_ms)
+        if objects is not None:
+            self.on_progress(objects)
 
     def _write_window(self, tracks: Sequence[Track], stage: int, window: int) -> None:
         self.cancel.check()

@@ -1,7 +1,10 @@
-"""From generated events to a playable beatmap. `assemble` is the door; the rest names and values what a map needs."""
+"""From generated events to a playable beatmap: `place` the objects, then `build` the map of them.
+
+`PlacedObjects` gives out the objects that are certain while the events are still being written.
+"""
 
 from osuT5.events import decode_positions as unpack_positions
-from osuT5.inference.postprocess.assemble import assemble
+from osuT5.inference.postprocess.build import build
 from osuT5.inference.postprocess.difficulty_settings import DifficultyValues, difficulty_values
 from osuT5.inference.postprocess.metadata import (
     SongNames,
@@ -10,6 +13,8 @@ from osuT5.inference.postprocess.metadata import (
     song_names,
     tags_line,
 )
+from osuT5.inference.postprocess.place import Placement, place
+from osuT5.inference.postprocess.placed_objects import PlacedObjects
 from osuT5.inference.postprocess.romanise import romanise
 from osuT5.inference.postprocess.settings import Assembly, MapSettings
 
@@ -17,10 +22,13 @@ __all__ = [
     "Assembly",
     "DifficultyValues",
     "MapSettings",
+    "PlacedObjects",
+    "Placement",
     "SongNames",
-    "assemble",
+    "build",
     "difficulty_name",
     "difficulty_values",
+    "place",
     "romanise",
     "settings_tags",
     "song_names",

@@ -1,6 +1,6 @@
 """New combos in osu! and catch: the model's where it gave them, by measures where it gave none or made no sense.
 
-Facts: verify spec B020, C037; the game starts a combo at the first object, at spinners and after them.
+The game itself starts a combo at the first object, at spinners and after them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from osuT5.beatmap.types import Spinner
-from osuT5.inference.postprocess.build import Built
-from osuT5.inference.postprocess.snap import Grid
+from osuT5.inference.postprocess.difficulty_settings import CATCH, STD
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.hit_objects import Built
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,7 @@ class ComboRules:
 # longest catch combo from this star rating on; the first rows are for the easiest maps
 _CATCH_LONGEST = ((5.3, 16), (4.0, 16), (2.7, 12), (2.0, 10), (0.0, 8))
 _FEW = 3  # combos by measure get at least about this many objects
-COMBO_MODES = (0, 2)
-CATCH = 2
+COMBO_MODES = (STD, CATCH)
 
 
 def combo_rules(gamemode: int, stars: float) -> ComboRules:

@@ -1,7 +1,7 @@
 """HP, CS, OD and AR for a star rating, where they were left open.
 
 Straight lines between knots that satisfy the ranking guidelines on both sides of every difficulty level and lie
-where human maps of that rating do. Facts: verify spec D001 to D003, C010, C028.
+where human maps of that rating do.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Objects on their way from events to the file: what the model said, with times that may still move.
 
 A `Draft` is one hit object of any mode. Snapping sets its whole-millisecond times, `concurrency.py` shortens or
-drops it, `build.py` turns it into the file's hit object.
+drops it, `hit_objects.py` turns it into the file's hit object.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from osuT5.events.types import EventType
@@ -23,7 +23,7 @@ class Kind(Enum):
     DENDEN = "denden"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Moment:
     """A time in ms as generated, and the snap divisor that came with it (0 unsnapped, None not said)."""
 
@@ -31,7 +31,7 @@ class Moment:
     divisor: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sound:
     """Bits 2 whistle, 4 finish, 8 clap; sets 1 normal, 2 soft, 3 drum, 0 as the line says; volume percent or None."""
 
@@ -41,7 +41,7 @@ class Sound:
     volume: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """A control point of a slider; `kind` is one of the anchor event types."""
 
@@ -85,6 +85,10 @@ class Draft:
     @property
     def is_long(self) -> bool:
         return self.kind is not Kind.CIRCLE
+
+    def copy(self) -> Draft:
+        """A draft of its own; what the two share cannot change."""
+        return replace(self, sounds=list(self.sounds), anchors=list(self.anchors))
 
     def become_circle(self) -> None:
         """Drops everything after the head."""

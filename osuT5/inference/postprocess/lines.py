@@ -3,8 +3,10 @@
 Red lines come from the timing. Velocities are needed where sliders start (taiko: at every object that names one;
 mania: from each change on), volumes where something sounds, kiai from its changes on. One pass over all moments
 writes a green line only where the state in force differs from the one needed, so the work is linear and no line is
-without effect. A volume that only one circle or note wants is written on that object. Facts: osu! file format v14;
-spec of post-processing, "Warts: lines".
+without effect. A volume that only one circle or note wants is written on that object.
+
+Scroll speeds of mania are velocities too. Models that normalise by tempo mean "as fast as the usual tempo scrolls":
+the velocity is the speed times the beat length in force over the usual beat length, set again at every red line.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from osuT5.beatmap.types import KIAI, OMIT_BAR_LINE, HitObject, TimingPoint
-from osuT5.inference.postprocess.build import Built, Voice
 from osuT5.inference.postprocess.drafts import Change
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.hit_objects import Built, Voice
 
 MIN_LINE_VOLUME, MAX_LINE_VOLUME = 5, 100
+MIN_SPEED, MAX_SPEED = 0.01, 10.0
 _SAME = 1e-6
 
 
@@ -139,3 +143,28 @@ def _green(time: float, meter: int, state: _State) -> TimingPoint:
     return TimingPoint(
         time, beat_length, meter, state.sample_set, state.sample_index, state.volume, False, KIAI if state.kiai else 0
     )
+
+
+def usual_beat_ms(grid: Grid, end_ms: float) -> float:
+    """The beat length that lasts longest up to `end_ms`; the later one on ties, the first line's if none lasts."""
+    lasting: dict[float, float] = {}
+    following = end_ms
+    for index in range(len(grid.reds) - 1, -1, -1):
+        start, beat = grid.offsets[index] if index else min(0, grid.offsets[0]), grid.beats[index]
+        if start < following:
+            lasting[beat] = lasting.get(beat, 0.0) + following - start
+            following = start
+    return max(lasting, key=lambda beat: lasting[beat], default=grid.beats[0])
+
+
+def mania_velocities(changes: list[Change], grid: Grid, end_ms: float, normalised: bool) -> dict[int, float]:
+    """Velocity from a whole ms on. Without changes the speed is 1 throughout, so tempo changes do not scroll faster."""
+    beat = usual_beat_ms(grid, end_ms)
+    speeds = {change.time: change.value for change in sorted(changes, key=lambda c: c.time)}
+    velocities: dict[int, float] = {}
+    current = 1.0
+    for time in sorted({*speeds, *(grid.offsets if normalised else ())}):
+        current = speeds.get(time, current)
+        scale = grid.beat_at(time) / beat if normalised else 1.0
+        velocities[time] = min(max(current * scale, MIN_SPEED), MAX_SPEED)
+    return velocities

@@ -1,7 +1,6 @@
 """Names that say what a map is: title and artist, difficulty name, tags.
 
-Every generated map says in its tags that it was generated. Facts: verify spec C007, C008, A020; spec of
-post-processing §16 and "Warts: files and merging"; golden `tags.json`.
+Every generated map says in its tags that it was generated.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ that would then lie far from the generated one takes its own tick instead.
 from __future__ import annotations
 
 from osuT5.inference.postprocess.drafts import Change, Draft, Kind, Moment
-from osuT5.inference.postprocess.snap import LIMIT_MS, Grid, Tick
+from osuT5.inference.postprocess.grid import LIMIT_MS, Grid, Tick
 
 MIN_LONG_MS = 20.0  # a slider, roll or hold below this is a tap
+MIN_HOLD_MS = 30  # shortest hold note of mania that is written
 MIN_SPAN_MS = 10.0
 _AGREE_MS = 2.0
 

@@ -1,24 +1,21 @@
 """Groups of events to drafts of hit objects.
 
 Objects are completed as their last group arrives. Sliders, spinners, rolls and swells are open one at a time,
-mania holds one per column. What never gets its end is closed at the last time known for it or becomes a tap, with
-a warning; ends without a beginning are ignored. Facts: spec of post-processing, grouping and "per type".
+one hold per column in mania. What never gets its end is closed at the last time known for it or becomes a tap, with
+a warning; ends without a beginning are ignored. What has no time of its own is where the object before it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from osuT5.events import Event, EventSequence, EventType, Group, Profile, column_x, groups
 from osuT5.events.sequence import TYPE_EVENTS
+from osuT5.inference.postprocess.difficulty_settings import CATCH, MANIA, STD, TAIKO
 from osuT5.inference.postprocess.drafts import Anchor, Change, Draft, Kind, Moment, Sound
-from osuT5.inference.postprocess.mania import column_of
-from osuT5.inference.postprocess.positions import CENTRE, Pen
+from osuT5.inference.postprocess.positions import CENTRE, Pen, column_of
 from osuT5.inference.postprocess.settings import MapSettings
-
-STD, TAIKO, CATCH, MANIA = range(4)
-
 
 # What a mode has in place of the kinds it does not know; kinds that are not named stay.
 _NATIVE: dict[int, dict[Kind, Kind]] = {
@@ -42,30 +39,22 @@ class Reading:
 
 def read_objects(sequence: EventSequence, profile: Profile, settings: MapSettings) -> Reading:
     """Drafts and state changes of a sequence whose positions are px events or, in mania, columns."""
-    reader = _Reader(sequence, settings)
-    for group in groups(_complete(sequence.events, profile.types_first), types_first=profile.types_first):
-        handler = _HANDLERS.get(group.type)
-        if handler is not None:
-            handler(reader, group)
+    reader = ObjectReader(profile, settings)
+    reader.read(sequence.events, ended=True)
     reader.close_leftovers()
     return reader.reading
 
 
-def _complete(events: list[Event], types_first: bool) -> list[Event]:
-    """The events without attributes that belong to no object: cut off at the end, or before the first type."""
-    types = [i for i, event in enumerate(events) if event.type in TYPE_EVENTS]
-    if not types:
-        return []
-    return events if types_first else events[: types[-1] + 1]
+class ObjectReader:
+    """Reads a list of events that may still grow; keeps the objects that are open while groups go by."""
 
-
-class _Reader:
-    """The open objects while groups go by."""
-
-    def __init__(self, sequence: EventSequence, settings: MapSettings):
-        self.events = sequence.events
+    def __init__(self, profile: Profile, settings: MapSettings):
+        self.types_first = profile.types_first
         self.mode = settings.gamemode
         self.keys = settings.keycount
+        self.events: Sequence[Event] = []  # of the groups that are being read
+        self.done = 0  # events that have been read
+        self.now = 0.0  # time of the last object in the stream
         self.pen = Pen()
         self.reading = Reading()
         self.open: dict[Kind, Draft] = {}
@@ -73,6 +62,37 @@ class _Reader:
         self.orphans: list[tuple[int, Moment]] = []  # hold ends whose column had no open hold
         self.body_sounds: list[Sound] = []
         self.has_last_point = False
+
+    def read(self, events: Sequence[Event], ended: bool = False) -> None:
+        """Reads on in the same list, which may have grown: all groups that no later event can add to.
+
+        `ended`: nothing will be added, so that a last group which later events might add to counts too.
+        """
+        rest = events[self.done :]
+        types = [i for i, event in enumerate(rest) if event.type in TYPE_EVENTS]
+        if not types:
+            return
+        if not self.types_first:
+            end = types[-1] + 1
+        elif ended:
+            end = len(rest)
+        else:
+            end = types[-1] if len(types) > 1 else 0
+        self.events = rest[:end]
+        self.done += end
+        for group in groups(self.events, types_first=self.types_first):
+            if group.type in _OBJECT_HANDLERS:
+                if self.is_timed(group):
+                    self.now = float(group.time)
+                group.time = self.now
+                _OBJECT_HANDLERS[group.type](self, group)
+            elif group.type in _STATE_HANDLERS:
+                _STATE_HANDLERS[group.type](self, group)
+
+    def earliest_start(self, events: Sequence[Event]) -> float:
+        """Lower bound of the starts of objects whose events have been written in part, in ms; `events` as read."""
+        times = [event.value for event in events[self.done :] if event.type is EventType.TIME_SHIFT]
+        return min([self.now, *times, *(d.start.time for d in (*self.open.values(), *self.holds.values()))])
 
     def attribute(self, group: Group, kind: EventType) -> int | None:
         """The last value of an event type inside the group."""
@@ -173,26 +193,26 @@ def _sounds(group: Group) -> list[Sound]:
     ]
 
 
-def _circle(reader: _Reader, group: Group) -> None:
+def _circle(reader: ObjectReader, group: Group) -> None:
     draft = reader.new(Kind.CIRCLE, group)
     reader.position(draft, group)
     reader.finish(draft)
 
 
-def _slider_head(reader: _Reader, group: Group) -> None:
+def _slider_head(reader: ObjectReader, group: Group) -> None:
     draft = reader.new(Kind.SLIDER, group)
     reader.position(draft, group)
     reader.start(draft)
     reader.body_sounds, reader.has_last_point = [], False
 
 
-def _anchor(reader: _Reader, group: Group) -> None:
+def _anchor(reader: ObjectReader, group: Group) -> None:
     slider = reader.open.get(Kind.SLIDER)
     if slider is not None:
         slider.anchors.append(Anchor(*reader.pen.move(group), group.type))
 
 
-def _last_anchor(reader: _Reader, group: Group) -> None:
+def _last_anchor(reader: ObjectReader, group: Group) -> None:
     """Comes once with position and time, or twice: the position first, then the time with the sounds."""
     slider = reader.open.get(Kind.SLIDER)
     if slider is None:
@@ -205,7 +225,7 @@ def _last_anchor(reader: _Reader, group: Group) -> None:
         reader.body_sounds = _sounds(group)
 
 
-def _slider_end(reader: _Reader, group: Group) -> None:
+def _slider_end(reader: ObjectReader, group: Group) -> None:
     slider = reader.open.pop(Kind.SLIDER, None)
     if slider is None:
         return
@@ -221,15 +241,15 @@ def _slider_end(reader: _Reader, group: Group) -> None:
     reader.finish(slider)
 
 
-def _opens(kind: Kind) -> Callable[[_Reader, Group], None]:
-    def handle(reader: _Reader, group: Group) -> None:
+def _opens(kind: Kind) -> Callable[[ObjectReader, Group], None]:
+    def handle(reader: ObjectReader, group: Group) -> None:
         reader.start(reader.new(kind, group))
 
     return handle
 
 
-def _closes(kind: Kind) -> Callable[[_Reader, Group], None]:
-    def handle(reader: _Reader, group: Group) -> None:
+def _closes(kind: Kind) -> Callable[[ObjectReader, Group], None]:
+    def handle(reader: ObjectReader, group: Group) -> None:
         draft = reader.open.pop(kind, None)
         if draft is None:
             return
@@ -242,7 +262,7 @@ def _closes(kind: Kind) -> Callable[[_Reader, Group], None]:
     return handle
 
 
-def _hold_note(reader: _Reader, group: Group) -> None:
+def _hold_note(reader: ObjectReader, group: Group) -> None:
     draft = reader.new(Kind.HOLD, group)
     column = reader.column(group)
     draft.x, draft.y = float(column_x(column, reader.keys)), CENTRE[1]
@@ -250,7 +270,7 @@ def _hold_note(reader: _Reader, group: Group) -> None:
     reader.holds[column] = draft
 
 
-def _hold_note_end(reader: _Reader, group: Group) -> None:
+def _hold_note_end(reader: ObjectReader, group: Group) -> None:
     column = reader.column(group)
     draft = reader.holds.pop(column, None)
     if draft is None:
@@ -260,16 +280,16 @@ def _hold_note_end(reader: _Reader, group: Group) -> None:
     reader.finish(draft)
 
 
-def _kiai(reader: _Reader, group: Group) -> None:
+def _kiai(reader: ObjectReader, group: Group) -> None:
     reader.reading.kiai.append(Change(reader.moment(group), float(group.value != 0)))
 
 
-def _scroll_speed(reader: _Reader, group: Group) -> None:
+def _scroll_speed(reader: ObjectReader, group: Group) -> None:
     if group.scroll_speed and group.scroll_speed > 0:
         reader.reading.speeds.append(Change(reader.moment(group), group.scroll_speed))
 
 
-_HANDLERS: dict[EventType, Callable[[_Reader, Group], None]] = {
+_OBJECT_HANDLERS: dict[EventType, Callable[[ObjectReader, Group], None]] = {
     EventType.CIRCLE: _circle,
     EventType.SLIDER_HEAD: _slider_head,
     EventType.BEZIER_ANCHOR: _anchor,
@@ -286,6 +306,8 @@ _HANDLERS: dict[EventType, Callable[[_Reader, Group], None]] = {
     EventType.DENDEN_END: _closes(Kind.DENDEN),
     EventType.HOLD_NOTE: _hold_note,
     EventType.HOLD_NOTE_END: _hold_note_end,
+}
+_STATE_HANDLERS: dict[EventType, Callable[[ObjectReader, Group], None]] = {
     EventType.KIAI: _kiai,
     EventType.SCROLL_SPEED_CHANGE: _scroll_speed,
 }

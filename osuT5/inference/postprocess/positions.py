@@ -1,20 +1,19 @@
-"""Where objects sit: the position of a group, distances without a direction, near-perfect overlaps.
-
-Facts: spec of post-processing, "positions of a group" and "near-perfect overlaps".
-"""
+"""Where objects sit: the position of a group, mania's columns, distances without a direction, near-perfect overlaps."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from osuT5.inference.postprocess.drafts import Draft, Kind, Point
+from osuT5.inference.postprocess.drafts import Anchor, Draft, Kind, Point
 
 if TYPE_CHECKING:
     from osuT5.events import Group
 
 PLAYFIELD = (512.0, 384.0)
 CENTRE = (256.0, 192.0)
+COLUMN_Y = 192  # of every mania note
 STACK_PX = 3.8  # closer than this was meant to be the same place
 STACK_MS = 1000
 _DIRECTIONS = 72
@@ -59,40 +58,48 @@ class Pen:
         return PLAYFIELD[0] if self.x < PLAYFIELD[0] / 2 else 0.0, PLAYFIELD[1] if self.y < PLAYFIELD[1] / 2 else 0.0
 
 
-def merge_near_overlaps(drafts: list[Draft]) -> None:
+def column_of(x: float, keys: int) -> int:
+    """Column of an x, clamped to 0..keys-1, as the game reads it."""
+    return min(max(math.floor(x * keys / 512), 0), keys - 1)
+
+
+class NearOverlaps:
     """Brings heads that almost share a place, within a second, onto one place; sliders move as a whole.
 
     Each object joins the place of the nearest earlier one, so chains of near overlaps become one stack whatever
-    the order of the stream. Needs drafts sorted by time.
+    the order of the stream.
     """
-    recent: list[Draft] = []
-    for draft in drafts:
+
+    def __init__(self) -> None:
+        self.recent: list[Draft] = []
+
+    def join(self, draft: Draft) -> Draft:
+        """The next draft in order of time, moved if it nearly overlaps one of the last second."""
         if draft.kind not in (Kind.CIRCLE, Kind.SLIDER):
-            continue
-        recent = [other for other in recent if draft.time - other.time <= STACK_MS]
-        near = min(recent, key=lambda other: _distance(other, draft), default=None)
+            return draft
+        self.recent = [other for other in self.recent if draft.time - other.time <= STACK_MS]
+        near = min(self.recent, key=lambda other: _distance(other, draft), default=None)
         if near is not None and 0 < _distance(near, draft) < STACK_PX:
-            shift(draft, near.x - draft.x, near.y - draft.y)
-        recent.append(draft)
+            draft = moved(draft, near.x - draft.x, near.y - draft.y)
+        self.recent.append(draft)
+        return draft
 
 
-def shift(draft: Draft, dx: float, dy: float) -> None:
-    """Moves an object with its whole path."""
-    draft.x += dx
-    draft.y += dy
-    for anchor in draft.anchors:
-        anchor.x += dx
-        anchor.y += dy
-    if draft.end_position is not None:
-        draft.end_position = (draft.end_position[0] + dx, draft.end_position[1] + dy)
+def moved(draft: Draft, dx: float, dy: float) -> Draft:
+    """An object moved with its whole path."""
+    end = draft.end_position
+    return replace(
+        draft, x=draft.x + dx, y=draft.y + dy,
+        anchors=[Anchor(a.x + dx, a.y + dy, a.kind) for a in draft.anchors],
+        end_position=None if end is None else (end[0] + dx, end[1] + dy),
+    )
 
 
-def clamp_head(draft: Draft, bottom: float = PLAYFIELD[1]) -> None:
-    """Moves an object so that its head lies in the playfield; `bottom` is its lowest allowed y in px."""
+def with_head_inside(draft: Draft, bottom: float) -> Draft:
+    """An object moved so that its head lies in the playfield; `bottom` is its lowest allowed y in px."""
     x = min(max(draft.x, 0.0), PLAYFIELD[0])
     y = min(max(draft.y, 0.0), bottom)
-    if (x, y) != (draft.x, draft.y):
-        shift(draft, x - draft.x, y - draft.y)
+    return draft if (x, y) == (draft.x, draft.y) else moved(draft, x - draft.x, y - draft.y)
 
 
 def _distance(a: Draft, b: Draft) -> float:

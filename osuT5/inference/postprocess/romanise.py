@@ -2,7 +2,6 @@
 
 Latin letters lose their marks; Cyrillic, Greek, kana and hangul are transliterated by table (modified Hepburn, Revised
 Romanisation of Korean by syllable). Han characters have no reading without a dictionary and are left out.
-Facts: verify spec C007; Unicode's decomposition of hangul syllables.
 """
 
 from __future__ import annotations

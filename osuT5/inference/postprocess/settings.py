@@ -1,6 +1,6 @@
 """What a finished map needs besides its events: file names, difficulty values, names, defaults.
 
-The pipeline fills this in once; everything left at None gets its value from `difficulty_settings.py`, `preview.py`
+The pipeline fills this in once; everything left at None gets its value from `difficulty_settings.py`, `headers.py`
 or `metadata.py`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from osuT5.beatmap.types import Beatmap
+from osuT5.inference.postprocess.difficulty_settings import DifficultyValues, difficulty_values
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class MapSettings:
     default_volume: int = 60
     kiai_volume: int = 75
     default_sample_set: int = 2
+
+    def difficulty(self) -> DifficultyValues:
+        """HP, CS, OD and AR with the open ones filled in."""
+        return difficulty_values(
+            self.gamemode, self.stars, keycount=self.keycount, song_length_ms=self.song_length_ms,
+            hp=self.hp, cs=self.cs, od=self.od, ar=self.ar,
+        )
 
 
 @dataclass

@@ -3,7 +3,7 @@
 The game ends a slider at start + slides * length * beat length / (100 * slider multiplier * velocity) and cuts its
 path at `length`, extending a shorter one. So the length follows from the time that the events give and the velocity;
 the path is made at least that long, first by growing it about the head, then by a lower velocity, and its body is
-turned, moved or shrunk into the playfield. Facts: spec of post-processing, sliders and slider path; verify spec B004.
+turned, moved or shrunk into the playfield.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from osuT5.inference.postprocess.positions import CENTRE, PLAYFIELD
 
 MIN_VELOCITY, MAX_VELOCITY = 0.1, 10.0
 MIN_LENGTH_PX = 1.0
+DRUMROLL_HEAD = (0, 192)
 MAX_GROWTH = 3.0  # a path is grown at most this much before the velocity gives way
 MIN_SHARE = 0.5  # a path of which less than this would be used is shrunk instead of cut
 _SPARE_PX = 4.0  # a shrunk body leaves this much room for rounding
@@ -71,6 +72,13 @@ def _without_repeats(points: list[Point]) -> list[Point]:
 def _collinear(points: Sequence[Point]) -> bool:
     (ax, ay), (bx, by), (cx, cy) = points
     return abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) < 1e-3
+
+
+def drumroll_points(length: float) -> list[tuple[int, int]]:
+    """Control points of taiko's drumroll, head first: a line of at least `length` px, to and fro over the playfield."""
+    width = int(PLAYFIELD[0])
+    turns = math.ceil(length / width)
+    return [DRUMROLL_HEAD] + [(width if i % 2 == 0 else 0, DRUMROLL_HEAD[1]) for i in range(turns)]
 
 
 def length_px(velocity: float, span_ms: float, beat_ms: float, multiplier: float) -> float:

@@ -1,4 +1,4 @@
-"""Golden vectors and made-up event streams as the arguments of `assemble`, and what every map must satisfy."""
+"""Golden vectors and made-up event streams as the arguments of `place` and `build`, and what every map must satisfy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import slider
 
 from osuT5.beatmap import Beatmap, Slider, SliderPath, TimingPoint, read, write
 from osuT5.events import Event, EventSequence, EventType, load_profile
-from osuT5.inference.postprocess import Assembly, MapSettings, assemble
+from osuT5.inference.postprocess import Assembly, MapSettings, build, place
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "postprocess"
 
@@ -67,9 +67,14 @@ def settings(case, **changes) -> MapSettings:
     return MapSettings(**values | changes)
 
 
+def made(events: EventSequence, timing, profile, settings: MapSettings) -> Assembly:
+    """The map of a sequence: placed and built."""
+    return build(place(events, timing, profile, settings), profile, settings)
+
+
 def simple(events, *, reds=((1000, 500.0),), version="v32", **changes) -> Assembly:
     """A map from [name, value] pairs and (time, beat length) pairs."""
-    return assemble(
+    return made(
         sequence(events), [TimingPoint(time, beat) for time, beat in reds], load_profile(version),
         MapSettings(**changes),
     )
@@ -162,5 +167,6 @@ def cases() -> SimpleNamespace:
     """The functions of this file."""
     return SimpleNamespace(
         golden=golden, sequence=sequence, timing=timing, lines=lines, profile=profile, settings=settings,
-        simple=simple, random_events=random_events, assert_playable=assert_playable, assert_whole=assert_whole,
+        made=made, simple=simple, random_events=random_events, assert_playable=assert_playable,
+        assert_whole=assert_whole,
     )

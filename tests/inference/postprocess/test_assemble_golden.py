@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from osuT5.beatmap import Circle, Hold, Slider, SliderPath, Spinner, read
-from osuT5.inference.postprocess import assemble
-from osuT5.inference.postprocess.snap import Grid
-from osuT5.inference.postprocess.speeds import usual_beat_ms
+from osuT5.inference.postprocess.grid import Grid
+from osuT5.inference.postprocess.lines import usual_beat_ms
 
 # Objects that differ on purpose: name of the case -> times in ms. The reasons are rows of docs/differences.md.
 CHANGED = {
@@ -49,7 +48,7 @@ def all_cases():
 
 
 def made_of(case, cases):
-    return assemble(
+    return cases.made(
         cases.sequence(case["events"]), cases.timing(case["timing"]), cases.profile(case["options"]),
         cases.settings(case),
     )
@@ -106,7 +105,7 @@ def test_the_pipeline_puts_objects_on_the_recorded_ticks(cases):
     checked = 0
     for case in cases.golden("pipeline.json"):
         reds = cases.lines(case["generated_timing"])
-        made = assemble(
+        made = cases.made(
             cases.sequence(case["map_events"]), reds, cases.profile(case["options"]),
             cases.settings(case, resnap=case["resnap_events"]),
         )

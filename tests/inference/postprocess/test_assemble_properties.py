@@ -2,6 +2,7 @@
 
 import copy
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from osuT5.beatmap import Circle, TimingPoint, write
 from osuT5.events import load_profile
-from osuT5.inference.postprocess import MapSettings, assemble
+from osuT5.inference.postprocess import MapSettings, build, place
 
 REDS = ((0, 1000 / 3), (2414, 418.1184668989547), (7000, 60000 / 173))
 
@@ -18,7 +19,7 @@ REDS = ((0, 1000 / 3), (2414, 418.1184668989547), (7000, 60000 / 173))
 @pytest.mark.parametrize("number", range(36))
 def test_recorded_random_maps_are_playable(number, resnap, cases, tmp_path):
     case = cases.golden("fuzz.json.gz")["maps"][number]
-    made = assemble(
+    made = cases.made(
         cases.sequence(case["events"]), cases.timing(case["timing"]), cases.profile(case["options"]),
         cases.settings(case, resnap=resnap),
     )
@@ -36,7 +37,7 @@ def test_recorded_random_maps_are_playable(number, resnap, cases, tmp_path):
 def test_noise_becomes_a_playable_map(
     seed, types_first, size, mode, keys, resnap, multiplier, beats, length, volumes, cases, tmp_path
 ):
-    made = assemble(
+    made = cases.made(
         cases.random_events(seed, types_first, size),
         [TimingPoint(1000.4 + 2500 * i, beat, (4, 3, 0)[i]) for i, beat in enumerate(beats)],
         load_profile("v32").replace(types_first=types_first, add_volumes=volumes),
@@ -78,8 +79,37 @@ def test_the_same_input_gives_the_same_bytes_and_is_not_changed(cases):
     events = cases.random_events(5, False, 60)
     timing = [TimingPoint(1500.5, 400.0, 4, 1, -1, 30, True, 1)]
     before = copy.deepcopy((events, timing))
-    texts = {write(assemble(events, timing, load_profile("v32"), MapSettings()).beatmap) for _ in range(2)}
+    texts = {write(cases.made(events, timing, load_profile("v32"), MapSettings()).beatmap) for _ in range(2)}
     assert len(texts) == 1 and (events, timing) == before
+
+
+@pytest.mark.parametrize("mode", range(4))
+def test_a_placement_can_be_built_again_and_is_not_changed(mode, cases):
+    """With heads off the playfield, which the builders move inside."""
+    profile, wishes = load_profile("v32"), MapSettings(gamemode=mode, song_length_ms=20_000.0)
+    placement = place(cases.random_events(7, False, 80), [TimingPoint(1500.5, 400.0)], profile, wishes)
+    before = copy.deepcopy(placement.__dict__ | {"grid": vars(placement.grid)})
+    first, second = (write(build(placement, profile, wishes).beatmap) for _ in range(2))
+    assert first == second
+    assert placement.__dict__ | {"grid": vars(placement.grid)} == before
+    assert mode == 3 or mode == 1 or any(not 0 <= d.x <= 512 for d in placement.drafts)
+
+
+def test_refined_positions_reach_the_paths_and_lines_of_the_map(cases):
+    """A slider whose path a refiner makes longer gets it in the file, and lasts as long as before."""
+    events = cases.sequence([
+        ["t", 1000], ["snap", 1], ["pos_x", 100], ["pos_y", 100], ["slider_head", 0],
+        ["pos_x", 180], ["pos_y", 100], ["last_anchor", 0], ["t", 1500], ["snap", 1], ["last_anchor", 0],
+        ["t", 1500], ["snap", 1], ["pos_x", 180], ["pos_y", 100], ["slider_end", 0],
+    ])
+    profile, wishes = load_profile("v32"), MapSettings()
+    placement = place(events, [TimingPoint(1000, 500.0)], profile, wishes)
+    slider = placement.drafts[0]
+    longer = replace(slider, anchors=[replace(slider.anchors[0], x=400.0)], end_position=(400.0, 100.0))
+    maps = [build(replace(placement, drafts=[d]), profile, wishes).beatmap for d in (slider, longer)]
+    assert [m.hit_objects[0].points[-1][0] for m in maps] == [180, pytest.approx(400, abs=1)]
+    assert [m.end_time(m.hit_objects[0]) for m in maps] == [pytest.approx(1500, abs=1)] * 2
+    assert len({m.timing_points[-1].beat_length for m in maps}) == 2
 
 
 def test_objects_before_the_first_red_line_bring_the_line_with_them(cases):
@@ -110,6 +140,20 @@ def test_a_slider_that_reaches_into_the_next_object_is_shortened_on_a_tick(cases
     assert slider.length == pytest.approx(210)
 
 
+def test_a_slider_is_cut_by_the_start_that_stays_of_two_merged_ones(cases):
+    """A slider wins over a circle 10 ms before it, so the slider that ends 15 ms before it is left alone."""
+    def slider(start, end):
+        return [
+            ["t", start], ["pos_x", 100], ["pos_y", 100], ["slider_head", 0], ["pos_x", 200], ["pos_y", 100],
+            ["last_anchor", 0], ["t", end], ["last_anchor", 0], ["t", end], ["slider_end", 0],
+        ]
+
+    tap = [["t", 2000], ["pos_x", 9], ["pos_y", 9], ["circle", 0]]
+    made = cases.simple([*slider(1000, 1995), *tap, *slider(2010, 2500)], resnap=False)
+    ends = [made.beatmap.end_time(item) for item in made.beatmap.hit_objects]
+    assert ends == [pytest.approx(1995, abs=0.1), pytest.approx(2500, abs=0.1)]
+
+
 def test_unfinished_objects_are_closed_or_become_taps_and_are_named(cases):
     head = [["pos_x", 100], ["pos_y", 100], ["scroll_speed", 100]]
     events = [
@@ -123,6 +167,15 @@ def test_unfinished_objects_are_closed_or_become_taps_and_are_named(cases):
     assert made.beatmap.end_time(slider) == pytest.approx(1500)
     assert isinstance(tap, Circle) and tap.time == 2000 and circle.time == 3000
     assert len([w for w in made.warnings if "no end" in w]) == 2
+
+
+def test_an_object_without_a_time_lies_where_the_one_before_it_was(cases):
+    """Not at 0 ms, where it would pull the first red line before the song."""
+    timed, untimed = [["snap", 1], ["pos_x", 9], ["pos_y", 9]], [["pos_x", 300], ["pos_y", 300], ["hitsound", 8]]
+    events = [["t", 1000], *timed, ["circle", 0], *untimed, ["circle", 0], ["t", 2000], *timed, ["circle", 0]]
+    made = cases.simple(events)
+    assert [o.time for o in made.beatmap.hit_objects] == [1000, 2000]
+    assert made.beatmap.timing_points[0].time == 1000
 
 
 def test_spinners_are_long_enough_to_clear(cases):

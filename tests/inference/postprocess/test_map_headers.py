@@ -11,7 +11,7 @@ from osuT5.inference.postprocess import (
     song_names,
     tags_line,
 )
-from osuT5.inference.postprocess.breaks import preempt_ms
+from osuT5.inference.postprocess.headers import preempt_ms
 
 # (level's lowest and highest star rating, AR, OD, HP): guidelines of the easy to expert levels of osu!
 GUIDELINES = [

@@ -8,8 +8,14 @@ import pytest
 from osuT5.beatmap import SliderPath
 from osuT5.events import EventType
 from osuT5.inference.postprocess.drafts import Anchor, Draft, Kind, Moment
-from osuT5.inference.postprocess.sliders import control_points, human_velocity, length_px, progress_of, shape_slider
-from osuT5.inference.postprocess.taiko import drumroll_points
+from osuT5.inference.postprocess.sliders import (
+    control_points,
+    drumroll_points,
+    human_velocity,
+    length_px,
+    progress_of,
+    shape_slider,
+)
 
 RED, BEZIER, PERFECT, CATMULL, LAST = (
     EventType.RED_ANCHOR, EventType.BEZIER_ANCHOR, EventType.PERFECT_ANCHOR, EventType.CATMULL_ANCHOR,

@@ -4,8 +4,8 @@ import pytest
 
 from osuT5.beatmap import TimingPoint
 from osuT5.inference.postprocess.drafts import Change, Moment
+from osuT5.inference.postprocess.grid import LIMIT_MS, Grid
 from osuT5.inference.postprocess.moments import place_kiai
-from osuT5.inference.postprocess.snap import LIMIT_MS, Grid
 
 # Cases in which the older system took a tick of a coarser divisor, because it cut two sums down differently.
 COARSER_TICK_TAKEN = {("180", 8995, 4), ("500", 5985, 11)}

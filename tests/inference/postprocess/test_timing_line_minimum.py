@@ -4,7 +4,7 @@ import pytest
 
 from osuT5.beatmap import OMIT_BAR_LINE, TimingPoint
 from osuT5.events import load_profile
-from osuT5.inference.postprocess import MapSettings, assemble
+from osuT5.inference.postprocess import MapSettings
 
 
 def circle(time, volume, x=100):
@@ -52,7 +52,7 @@ def test_a_soft_body_gets_lines_a_slightly_different_one_does_not(cases):
 def test_kiai_never_stands_on_the_first_line_and_keeps_the_bar_line_bit(cases):
     timing = [TimingPoint(1000, 500.0, effects=OMIT_BAR_LINE), TimingPoint(5000, 400.0, effects=OMIT_BAR_LINE)]
     events = [["t", 1000], ["kiai", 1], *circle(1000, 60), *circle(9000, 60), ["t", 9000], ["kiai", 0]]
-    made = assemble(cases.sequence(events), timing, load_profile("v32"), MapSettings())
+    made = cases.made(cases.sequence(events), timing, load_profile("v32"), MapSettings())
     points = made.beatmap.timing_points
     assert [(p.time, p.uninherited, p.effects) for p in points] == [
         (1000, True, 8), (1000, False, 1), (5000, True, 9), (9000, False, 0),
@@ -61,7 +61,7 @@ def test_kiai_never_stands_on_the_first_line_and_keeps_the_bar_line_bit(cases):
 
 def test_without_kiai_events_the_timing_keeps_its_own(cases):
     timing = [TimingPoint(1000, 500.0), TimingPoint(5000, 400.0, effects=1)]
-    made = assemble(cases.sequence(circle(1000, 60)), timing, load_profile("v32"), MapSettings())
+    made = cases.made(cases.sequence(circle(1000, 60)), timing, load_profile("v32"), MapSettings())
     assert [p.kiai for p in made.beatmap.timing_points] == [False, True]
 
 
@@ -77,7 +77,8 @@ def test_models_without_volumes_get_a_plain_one_and_a_louder_kiai(cases):
 
 def test_custom_sample_indices_of_the_timing_stay_and_none_is_invented(cases):
     timing = [TimingPoint(1000, 500.0, sample_index=7), TimingPoint(5000, 400.0, sample_index=-1)]
-    made = assemble(cases.sequence([*circle(1000, 60), *circle(6000, 30)]), timing, load_profile("v32"), MapSettings())
+    events = cases.sequence([*circle(1000, 60), *circle(6000, 30)])
+    made = cases.made(events, timing, load_profile("v32"), MapSettings())
     assert [p.sample_index for p in made.beatmap.timing_points] == [7, 0, 0]
 
 

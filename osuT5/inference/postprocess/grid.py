@@ -1,10 +1,9 @@
-"""Moves generated times onto the beat grid.
+"""The beat grid of a map: its red lines, cleaned, and the ticks that generated times move onto.
 
 Decoded times lie on a 10 ms grid, and most carry the divisor of the tick they mean. A tick is the exact position
 offset + k/d beats, cut down to whole milliseconds, the convention of ranked maps; only ticks whose fraction k/d
 cannot be shortened count for divisor d, so "1/2" never means a beat. A time moves at most `LIMIT_MS`: where the
 tick that was named is further away, the divisors that mappers use are tried, and where none is near the time stays.
-Facts: spec of post-processing, resnapping.
 """
 
 from __future__ import annotations
@@ -12,9 +11,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from osuT5.beatmap.timing_lines import MAX_BEAT_LENGTH_MS, MIN_BEAT_LENGTH_MS
 from osuT5.beatmap.types import TimingPoint
+from osuT5.inference.postprocess.settings import MapSettings
 
 LIMIT_MS = 20.0
 BORDER_MS = 20  # ticks of a tempo section count this far beyond its borders
@@ -23,6 +24,45 @@ FALLBACK_COST_MS = {1: 0.0, 2: 0.0, 4: 1.0, 3: 3.0, 8: 5.0, 6: 5.0, 12: 8.0, 16:
 SPAN_DIVISORS = (1, 2, 3, 4, 6, 8, 12, 16)
 # Absorbs the noise of beat lengths written with 12 digits, so that beat 3 of 333.333333333333 ms is 1000, not 999.
 _NOISE_MS = 1e-4
+_SEARCH_MEASURES = 8
+_FALLBACK_BEAT_MS = 500.0
+
+
+def prepare_red_lines(
+    timing: Iterable[TimingPoint], first_object_ms: float | None, settings: MapSettings
+) -> tuple[list[TimingPoint], list[str]]:
+    """New red lines, sorted by time, and warnings. The caller's timing stays as it is.
+
+    Lines without a usable tempo are left out, of two at one time the last stays, times are rounded to whole ms. If
+    the first object is earlier than the first line, that line is moved back by whole measures, choosing the number
+    of measures whose length is nearest to whole ms. Without any line a constant grid is made from the settings.
+    """
+    usable = [
+        p for p in timing
+        if p.uninherited and math.isfinite(p.time) and MIN_BEAT_LENGTH_MS <= p.beat_length <= MAX_BEAT_LENGTH_MS
+    ]
+    by_time = {round(p.time): p for p in sorted(usable, key=lambda p: p.time)}
+    reds = [
+        replace(p, time=time, meter=p.meter if p.meter > 0 else 4, sample_index=max(p.sample_index, 0))
+        for time, p in by_time.items()
+    ]
+    warnings = []
+    if not reds:
+        beat = 60000 / settings.bpm if settings.bpm > 0 else _FALLBACK_BEAT_MS
+        reds = [TimingPoint(round(settings.offset), beat)]
+        warnings.append(f"No timing was given; a constant {60000 / beat:g} BPM from {reds[0].time} ms was used.")
+    first = reds[0]
+    if first_object_ms is not None and first_object_ms < first.time:
+        measure = first.beat_length * first.meter
+        least = math.ceil((first.time - first_object_ms) / measure)
+        count = min(range(least, least + _SEARCH_MEASURES), key=lambda n: (_off_whole_ms(n * measure), n))
+        reds[0] = replace(first, time=round(first.time - count * measure))
+    return reds, warnings
+
+
+def _off_whole_ms(length: float) -> float:
+    """Distance to the next whole ms, in steps of 0.05 ms so that fewer measures win among equals."""
+    return round(abs(length - round(length)) * 20)
 
 
 @dataclass(frozen=True, slots=True)
