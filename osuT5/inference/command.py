@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from osuT5 import cli
-from osuT5.inference.progress import Notice, Progress, Stage, Window
+from osuT5.inference.progress import Notice, Objects, Progress, Restart, Stage, Window
 from osuT5.inference.request import Request, build_request, option_rows
 
 TREE = "inference"
@@ -53,8 +53,10 @@ def generate_on(console: Console, request: Request) -> Any:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Bars(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
+        objects = 0
 
         def show(event: Progress) -> None:
+            nonlocal objects
             if isinstance(event, Notice):
                 bars.console.print(f"note: {event.message}", highlight=False, markup=False)
             elif isinstance(event, Stage):
@@ -65,7 +67,12 @@ def generate_on(console: Console, request: Request) -> Any:
             elif isinstance(event, Window):
                 if event.stage not in tasks:
                     tasks[event.stage] = bars.add_task(f"writing {event.stage}", total=event.total, note="")
-                bars.update(tasks[event.stage], completed=event.done, note=f"{event.events} events")
+                note = f"{objects} objects" if event.stage == "map" and objects else f"{event.events} events"
+                bars.update(tasks[event.stage], completed=event.done, note=note)
+            elif isinstance(event, Objects):
+                objects = len(event.objects) + (0 if event.replaces else objects)
+            elif isinstance(event, Restart):
+                objects = 0
 
         return generate(request, show)
 

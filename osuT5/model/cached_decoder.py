@@ -53,8 +53,8 @@ class KVCache:
         self.cross_keys: list[Tensor] = []
         self.cross_values: list[Tensor] = []
         device = decoder.device
-        self.column = torch.zeros(1, dtype=torch.long, device=device)
-        self.positions = torch.zeros(rows, dtype=torch.long, device=device)
+        self.column = self._in_place(torch.zeros(1, dtype=torch.long, device=device))
+        self.positions = self._in_place(torch.zeros(rows, dtype=torch.long, device=device))
         self.bias = torch.empty(rows, 1, 1, 0, dtype=decoder.compute_dtype, device=device)
         self.lowest = torch.finfo(decoder.compute_dtype).min
 
@@ -79,7 +79,8 @@ class KVCache:
             for old, new in zip(self.cross_keys + self.cross_values, keys + values, strict=True):
                 old.copy_(new)
         else:
-            self.cross_keys, self.cross_values = [[t.contiguous() for t in side] for side in (keys, values)]
+            keys, values = [[self._in_place(t.contiguous()) for t in side] for side in (keys, values)]
+            self.cross_keys, self.cross_values = keys, values
         self.reset()
 
     @torch.inference_mode()
@@ -101,13 +102,14 @@ class KVCache:
         old_keys, old_values, old = self.keys, self.values, self.capacity
         # zeros, not garbage: a column that nobody may see still takes part in the product, with weight 0
         self.keys, self.values = (
-            [self.decoder.zeros(self.rows, capacity) for _ in range(self.decoder.layer_count)] for _ in range(2)
+            [self._in_place(self.decoder.zeros(self.rows, capacity)) for _ in range(self.decoder.layer_count)]
+            for _ in range(2)
         )
         for new, previous in zip(self.keys + self.values, old_keys + old_values, strict=bool(old)):
             new[:, :, :old] = previous
         bias = torch.full((self.rows, 1, 1, capacity), self.lowest, dtype=self.bias.dtype, device=self.bias.device)
         bias[..., :old] = self.bias
-        self.bias, self.capacity = bias, capacity
+        self.bias, self.capacity = self._in_place(bias), capacity
 
     @torch.inference_mode()
     def copy_rows(self, source: KVCache, index: Tensor) -> None:
@@ -135,8 +137,17 @@ class KVCache:
             for old, new in zip(self.cross_keys + self.cross_values, taken, strict=True):
                 old.copy_(new)
         else:
-            self.cross_keys = [t.clone() for t in taken[: self.decoder.layer_count]]
-            self.cross_values = [t.clone() for t in taken[self.decoder.layer_count :]]
+            taken = [self._in_place(t.clone()) for t in taken]
+            self.cross_keys, self.cross_values = (
+                taken[: self.decoder.layer_count],
+                taken[self.decoder.layer_count :],
+            )
+
+    def _in_place(self, tensor: Tensor) -> Tensor:
+        """The tensor, marked for CUDA graphs as one that keeps its address: they may write to no other."""
+        if self.decoder.is_compiled and tensor.is_cuda:
+            torch._dynamo.mark_static_address(tensor)
+        return tensor
 
 
 def columns_for(length: int, device: torch.device) -> int:
@@ -250,14 +261,18 @@ class CachedDecoder:
         self.has_windows = any(w.window is not None for w in self.layers)
         self._packed: tuple[list[_LayerWeights], _Affine] | None = None
         self._run: Callable[..., Tensor] = self._step
+        self.is_compiled = False
 
     def compile(self, **options: Any) -> None:
         """Has `torch.compile` trace the step, once for every (rows, capacity).
 
         Args:
             options: of `torch.compile`, e.g. `mode="reduce-overhead"` for CUDA graphs or `backend="eager"`.
+
+        Caches made before are not part of it.
         """
         self._run = torch.compile(self._step, fullgraph=True, dynamic=False, **options)
+        self.is_compiled = True
 
     def zeros(self, rows: int, capacity: int) -> Tensor:
         """(R, H, capacity, d)."""
@@ -274,6 +289,8 @@ class CachedDecoder:
         layers, proj_out = self._weights(cache.rows)
         state = (cache.column, cache.positions, cache.bias)
         memory = (cache.keys, cache.values, cache.cross_keys, cache.cross_values)
+        if self.is_compiled and self.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
         with torch.autocast(ids.device.type, self.autocast, enabled=self.autocast is not None):
             logits = self._run(ids, *state, *memory, layers, proj_out)
         cache.length += 1
