@@ -16,10 +16,10 @@ import torch
 from osuT5.model import Mapperatorinator
 
 WORTH = 0.8  # more threads must need at most this share of the time of one
+HOPELESS = 4  # times the median of one thread: a core is taken by somebody else
 STEPS = 8  # of a round
 ROUNDS = 3
 LONGEST_S = 1.5  # of the whole measurement, for large models
-PROMPT = 64
 
 
 @contextmanager
@@ -46,21 +46,22 @@ def threads_for_steps(model: Mapperatorinator, encoder_hidden: torch.Tensor) -> 
     most = torch.get_num_threads()
     if model.device.type != "cpu" or most == 1:
         return None
-    cache = model.new_cache(1, min(PROMPT + STEPS, model.config.max_target_positions), encoder_hidden)
-    ids = torch.full((1, PROMPT), model.vocabulary.sos_id)
-    times: dict[int, list[float]] = {1: [], most: []}
+    cache = model.new_cache(1, STEPS + 1, encoder_hidden)
+    ids = torch.full((1, 1), model.vocabulary.sos_id)
+    alone: list[float] = []
+    together: list[float] = []
     began = time.perf_counter()
     for _ in range(ROUNDS):
-        for threads, seconds in times.items():
+        for threads, seconds in ((1, alone), (most, together)):
             with intra_op_threads(threads):
                 cache.reset()
-                model.step(ids, cache)
+                model.step(ids, cache)  # the first step of a round finds cold memory
                 for _ in range(STEPS):
                     start = time.perf_counter()
-                    model.step(ids[:, :1], cache)
+                    model.step(ids, cache)
                     seconds.append(time.perf_counter() - start)
+                    if threads > 1 and seconds[-1] > HOPELESS * statistics.median(alone):
+                        return 1
         if time.perf_counter() - began > LONGEST_S:
             break
-    alone, together = times[1], times[most]
-    steady = max(together) < 4 * statistics.median(alone)
-    return most if steady and statistics.median(together) < WORTH * statistics.median(alone) else 1
+    return most if statistics.median(together) < WORTH * statistics.median(alone) else 1
