@@ -144,10 +144,10 @@ class _Batch:
         texts += [texts[0]] * (size - count)
         length = max(map(len, texts))
         ids = torch.tensor([[0] * (length - len(t)) + list(t) for t in texts], device=self.device)
-        heard = list(range(len(chosen))) + self.guided
-        heard += [heard[0]] * (size - count)
+        sources = list(range(len(chosen))) + self.guided
+        sources += [sources[0]] * (size - count)
         if encoder_hidden.shape[0] > 1:
-            encoder_hidden = encoder_hidden[[members[place] for place in heard]]
+            encoder_hidden = encoder_hidden[[members[place] for place in sources]]
         most = max(row.max_tokens for row in chosen)
         with intra_op_threads(decoder.threads):
             self.cache = decoder.cache(size, length + most)

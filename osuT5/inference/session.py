@@ -101,9 +101,9 @@ class SongSession:
     def _window(self, plan: audio.WindowPlan, window: int) -> Tensor:
         """Samples of a window, zeros outside the song; (window_samples,)."""
         start, end = int(plan.starts_samples[window]), int(plan.starts_samples[window]) + plan.window_samples
-        heard = self.samples[max(start, 0) : max(end, 0)]
+        inside = self.samples[max(start, 0) : max(end, 0)]
         before = max(-start, 0)
-        return F.pad(heard, (before, plan.window_samples - before - len(heard)))
+        return F.pad(inside, (before, plan.window_samples - before - len(inside)))
 
     def _evict(self) -> None:
         """Lets the encodings go that were not used for longest, down to `ENCODINGS_BYTES`."""

@@ -37,7 +37,7 @@ class KVCache:
         length: columns written so far, pads included.
         capacity: columns that fit; grows in steps up to `max_length`.
         keys, values: per layer (R, H, capacity, d); keys are stored rotated.
-        cross_keys, cross_values: per layer (E, H, S, d) with E = 1 (all rows hear the same window) or E = R.
+        cross_keys, cross_values: per layer (E, H, S, d) with E = 1 (all rows attend to one window) or E = R.
         column: (1,) the next column, on the device. positions: (R,) tokens without pads so far, on the device.
         bias: (R, 1, 1, capacity) added to attention scores: 0 where a row may look, hugely negative elsewhere.
     """
@@ -63,8 +63,8 @@ class KVCache:
         """Starts a window: computes cross-attention keys and values and forgets all tokens.
 
         Args:
-            encoder_hidden: (E, S, D), where E divides the rows: 1 (all rows hear the same), R, or, for guidance on
-                B rows, B (rows B + i hear what rows i hear).
+            encoder_hidden: (E, S, D), where E divides the rows: 1 (shared by all rows), R, or, for guidance on B
+                rows, B (row B + i takes that of row i).
         """
         if encoder_hidden.dim() != 3 or self.rows % encoder_hidden.shape[0]:
             raise InputError(
@@ -429,7 +429,7 @@ def _gather_linear(module: nn.Linear) -> _Affine:
 
 
 def _cross_attention(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """(R, H, T, d) over (E, H, S, d) -> (R, H, T, d); rows that hear the same window are queries of one product."""
+    """(R, H, T, d) over (E, H, S, d) -> (R, H, T, d); rows of one window are queries of one product."""
     rows, heads, tokens, d = q.shape
     if keys.shape[0] == rows:
         return F.scaled_dot_product_attention(q, keys, values)

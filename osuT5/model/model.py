@@ -146,7 +146,7 @@ class Mapperatorinator(PreTrainedModel):
         if unexpected:
             raise InputError(
                 f"this model takes no {', '.join(unexpected)} beside the audio; "
-                "such models are told by prompt tokens, so leave it out"
+                "such models take it from prompt tokens, so leave it out"
             )
         device = self.transformer.proj_out.weight.device
         vectors = []
@@ -187,7 +187,7 @@ class Mapperatorinator(PreTrainedModel):
         mapper_idx: Tensor | None = None,
         song_position: Tensor | None = None,
     ) -> Tensor:
-        """Hears windows.
+        """Encodes audio windows.
 
         Args:
             frames: (B, N) float32 mono samples at `config.sample_rate`.
@@ -224,8 +224,8 @@ class Mapperatorinator(PreTrainedModel):
         return 2000 * self.config.hop_length / self.config.sample_rate / SLICES
 
     def _onset_logits(self, encoder_hidden: Tensor, ids: Tensor, embedded: Tensor) -> Tensor:
-        told = conditions_mean(embedded, ids, self.config.bos_token_id, self.config.pad_token_id)
-        return self.onset_head(encoder_hidden, told)
+        conditioning = conditions_mean(embedded, ids, self.config.bos_token_id, self.config.pad_token_id)
+        return self.onset_head(encoder_hidden, conditioning)
 
     # ---- whole sequences
 
@@ -289,15 +289,15 @@ class Mapperatorinator(PreTrainedModel):
                 self.transformer.proj_out(hidden[counted]), labels[counted], weights, config.label_smoothing
             )
             losses = torch.zeros(labels.shape, dtype=found.dtype, device=found.device).masked_scatter(counted, found)
-        tokens, heard = mean_loss(losses, labels, sample_weights), None
+        tokens, onsets = mean_loss(losses, labels, sample_weights), None
         loss = tokens
         if config.onset_marks:
-            odds = self._onset_logits(encoder_outputs, decoder_input_ids, embedded)
+            onset_logits = self._onset_logits(encoder_outputs, decoder_input_ids, embedded)
             times = (config.rhythm_token_start, config.rhythm_token_end)
-            targets = onset_targets(labels, tuple(config.onset_marks), times, odds.shape[1], self.onset_slice_ms)
-            heard = config.onset_weight * onset_loss(odds, targets)
-            loss = tokens + heard
-        return ModelOutput(loss=loss, logits=logits, token_loss=tokens, onset_loss=heard)
+            targets = onset_targets(labels, tuple(config.onset_marks), times, onset_logits.shape[1], self.onset_slice_ms)
+            onsets = config.onset_weight * onset_loss(onset_logits, targets)
+            loss = tokens + onsets
+        return ModelOutput(loss=loss, logits=logits, token_loss=tokens, onset_loss=onsets)
 
     @staticmethod
     def _mask_and_positions(attention_mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -329,7 +329,7 @@ class Mapperatorinator(PreTrainedModel):
 
         Args:
             max_pads: columns of left padding that may come on top, for rows with prompts of different lengths.
-            encoder_hidden: (E, S, D), E divides the rows, row r hears r % E; or call `cache.set_encoder` later.
+            encoder_hidden: (E, S, D), E divides the rows, row r takes r % E; or call `cache.set_encoder` later.
         """
         limit = self.config.max_target_positions
         max_length = limit if max_length is None else max_length
