@@ -294,7 +294,8 @@ class Mapperatorinator(PreTrainedModel):
         if config.onset_marks:
             onset_logits = self._onset_logits(encoder_outputs, decoder_input_ids, embedded)
             times = (config.rhythm_token_start, config.rhythm_token_end)
-            targets = onset_targets(labels, tuple(config.onset_marks), times, onset_logits.shape[1], self.onset_slice_ms)
+            marks, slices = tuple(config.onset_marks), onset_logits.shape[1]
+            targets = onset_targets(labels, marks, times, slices, self.onset_slice_ms)
             onsets = config.onset_weight * onset_loss(onset_logits, targets)
             loss = tokens + onsets
         return ModelOutput(loss=loss, logits=logits, token_loss=tokens, onset_loss=onsets)
