@@ -3,7 +3,7 @@
 `pipeline.py` is the page to read first.
 """
 
-from osuT5.inference.pipeline import Result, generate
+from osuT5.inference.pipeline import Result, generate, open_session
 from osuT5.inference.progress import CancelToken, Notice, Objects, Restart, Stage, Window
 from osuT5.inference.request import Request, build_request
 from osuT5.inference.session import SongSession
@@ -20,4 +20,5 @@ __all__ = [
     "Window",
     "build_request",
     "generate",
+    "open_session",
 ]

@@ -97,7 +97,9 @@ def generate(
     notify(report, ignored_conditions(options, model.profile, model.vocabulary))
     task = choose_task(model.profile, options.contexts, options.outputs, options.gamemode)
 
-    session = session or open_session(inputs, options, model, report)
+    if session is None:
+        report(Stage("audio", inputs.audio_path.name))
+        session = open_session(inputs.audio_path, model, options.max_batch_size)
     if session.audio_path is not None and session.audio_path.resolve() != inputs.audio_path.resolve():
         raise InputError(f"the session is of {session.audio_path}, the request is for {inputs.audio_path}")
     try:
@@ -138,15 +140,18 @@ def open_model(request: Request, inputs: Inputs, on_progress: OnProgress = silen
     return model
 
 
-def open_session(
-    inputs: Inputs, options: ResolvedOptions, model: Mapperatorinator, on_progress: OnProgress = silent
-) -> SongSession:
-    """Reads the song for the model. Raises AudioError."""
-    on_progress(Stage("audio", inputs.audio_path.name))
+def open_session(audio_path: str | Path, model: Mapperatorinator, encoder_batch: int = 8) -> SongSession:
+    """A session of a song file with a model; `generate(request, session=…)` uses it.
+
+    Args:
+        encoder_batch: windows encoded at once.
+    Raises: AudioError for a file that cannot be read, is too short or silent.
+    """
+    path = Path(audio_path).expanduser()
     resampler = model.profile.model.get("resampler", "published")
-    song = audio.load(inputs.audio_path, sample_rate=model.profile.sample_rate, resampler=resampler)
-    check_song(song, inputs.audio_path)
-    return SongSession(song, model, options.max_batch_size, inputs.audio_path)
+    song = audio.load(path, sample_rate=model.profile.sample_rate, resampler=resampler)
+    check_song(song, path)
+    return SongSession(song, model, encoder_batch, path)
 
 
 def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnProgress, cancel: CancelToken) -> Result:
