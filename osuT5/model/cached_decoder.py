@@ -340,8 +340,8 @@ class CachedDecoder:
                 seen[w.window] = _score_bias(bias, column, w.window, heads)
             attended = _attend_one(qkv[:, 0], k, v, seen[w.window])
             x = x + linear(attended.view(rows, heads * d), w.self_out)
-            q = linear(norm(x, w.cross_norm), w.query).view(rows, heads, 1, d)
-            x = x + linear(_cross_attention(q, cross_k, cross_v).view(rows, heads * d), w.cross_out)
+            attended = _cross_attend_one(linear(norm(x, w.cross_norm), w.query), cross_k, cross_v)
+            x = x + linear(attended, w.cross_out)
             x = x + linear(F.gelu(linear(norm(x, w.ffn_norm), w.fc1)), w.fc2)
         column += 1
         positions += 1
@@ -440,13 +440,26 @@ def _cross_attention(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 def _attend_one(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Self-attention of one query a row: (R, H, 1, d) over (R, H, d, C) and (R, H, C, d) -> (R * H, 1, d).
 
-    Two batched products: on a CPU faster than the fused kernel, which is made for many queries.
+    Two batched products: on a CPU faster than the fused kernel, which is made for many queries and, for a single one,
+    splits its sums by the number of threads.
     """
     rows, heads, _, d = q.shape
     pairs = rows * heads
     scores = torch.baddbmm(bias, q.reshape(pairs, 1, d), keys.view(pairs, d, -1), alpha=d**-0.5)
     weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
     return torch.bmm(weights, values.view(pairs, -1, d))
+
+
+def _cross_attend_one(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Cross-attention of one query a row: (R, H * d) over (E, H, S, d) -> (R, H * d); E = 1 or R."""
+    windows, heads, length, d = keys.shape
+    rows = q.shape[0]
+    q = q.view(windows, rows // windows, heads, d).transpose(1, 2).reshape(windows * heads, rows // windows, d)
+    keys, values = keys.reshape(-1, length, d), values.reshape(-1, length, d)
+    scores = torch.baddbmm(q[:1, :1, :1], q, keys.transpose(1, 2), beta=0, alpha=d**-0.5)
+    weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
+    attended = torch.bmm(weights, values).view(windows, heads, rows // windows, d)
+    return attended.transpose(1, 2).reshape(rows, heads * d)
 
 
 def _score_bias(bias: Tensor, column: Tensor, window: int | None, heads: int) -> Tensor:
