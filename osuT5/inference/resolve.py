@@ -19,6 +19,7 @@ from osuT5.errors import BeatmapError, InputError, OptionErrors
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
 from osuT5.inference.postprocess import difficulty_values
 from osuT5.inference.request import LARGEST_SEED, Request
+from osuT5.timing import timing_of
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
 MANIA = 3
@@ -87,9 +88,12 @@ def read_inputs(request: Request) -> Inputs:
         reference = _read_reference(reference_path, problems)
     audio_path = _audio_path(request, reference, reference_path, problems)
     folder = _output_folder(request, audio_path, reference_path, problems)
-    background = Path(request.background).expanduser() if request.background else None
-    if background is not None and not background.is_file():
-        problems.append(f"background: no such file: {request.background}")
+    if request.background:
+        background = Path(request.background).expanduser()
+        if not background.is_file():
+            problems.append(f"background: no such file: {request.background}")
+    else:
+        background = _reference_background(request, reference)
     if problems:
         raise OptionErrors(problems)
     assert audio_path is not None and folder is not None
@@ -152,6 +156,15 @@ def _output_folder(
     return folder
 
 
+def _reference_background(request: Request, reference: Beatmap | None) -> Path | None:
+    """The picture that the reference beatmap names, if it lies in the beatmap's folder."""
+    if reference is None or not reference.background_filename or not request.beatmap_path:
+        return None
+    folder = Path(request.beatmap_path).expanduser().parent
+    path = folder / reference.background_filename
+    return path if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else None
+
+
 def unwritable(folder: Path) -> str | None:
     """Why nothing can be written into a folder that may not exist yet; None if it can."""
     nearest = folder
@@ -167,8 +180,9 @@ def unwritable(folder: Path) -> str | None:
 
 
 def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
-    """What a reference beatmap says about the options."""
+    """What a reference beatmap says about the options; its tempo is that of the first red line."""
     found = conditions_of(reference, profile)
+    line = next(iter(timing_of(reference)), None)
     return {
         "gamemode": found.gamemode,
         "difficulty": found.difficulty,
@@ -188,6 +202,8 @@ def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
         "artist_unicode": reference.artist_unicode,
         "source": reference.metadata.get("Source"),
         "preview_time": reference.preview_time,
+        "bpm": None if line is None else line.bpm,
+        "offset": None if line is None else round(line.time),
     }
 
 
@@ -262,9 +278,16 @@ def resolve_options(request: Request, profile: Profile, reference: Beatmap | Non
     wanted = {f.name: getattr(request, f.name) for f in fields(request)}
     if request.difficulties and request.difficulty is None:
         wanted["difficulty"] = request.difficulties[0]
+    from_beatmap: dict[str, Any] = {}
+    if reference is not None:
+        from_beatmap = reference_values(reference, profile)
+        background = _reference_background(request, reference)
+        from_beatmap["background"] = None if background is None else str(background)
+        if reference.mode == MANIA and request.gamemode not in (None, MANIA):
+            del from_beatmap["circle_size"]  # its number of keys
     places = {
         "request": wanted,
-        "beatmap": reference_values(reference, profile) if reference is not None else {},
+        "beatmap": from_beatmap,
         "profile": profile.generation,
         "default": DEFAULTS,
     }

@@ -1,0 +1,60 @@
+"""Where the value of an option comes from: the request, the reference beatmap, the model's profile, or a default."""
+
+import shutil
+
+import pytest
+from golden_inference import find
+
+from osuT5.events import load_profile
+from osuT5.inference.request import build_request
+from osuT5.inference.resolve import read_inputs, resolve_options
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("click.flac", "ref_std.osu", "ref_mania.osu"):
+        shutil.copy(find(name), tmp_path / name)
+    return tmp_path
+
+
+def resolved(folder, reference=None, profile="v32", **options):
+    if reference:
+        options["beatmap_path"] = str(folder / reference)
+    request = build_request({"audio_path": str(folder / "click.flac"), **options})
+    inputs = read_inputs(request)
+    return inputs, resolve_options(request, load_profile(profile), inputs.reference)
+
+
+def test_a_constant_tempo_is_the_reference_beatmaps_unless_asked_otherwise(folder):
+    _, options = resolved(folder, "ref_std.osu", timing="constant")
+    assert (options.bpm, options.offset) == (128, 350)
+    _, options = resolved(folder, "ref_std.osu", timing="constant", bpm=90)
+    assert (options.bpm, options.sources["bpm"], options.sources["offset"]) == (90, "request", "beatmap")
+
+
+def test_a_background_beside_the_reference_goes_along(folder):
+    picture = folder / "bg.jpg"
+    assert resolved(folder, "ref_std.osu")[0].background is None
+    picture.write_bytes(b"picture")
+    inputs, options = resolved(folder, "ref_std.osu")
+    assert inputs.background == picture
+    assert (options.background, options.sources["background"]) == (str(picture), "beatmap")
+    other = folder / "other.png"
+    other.write_bytes(b"other")
+    assert resolved(folder, "ref_std.osu", background=str(other))[0].background == other
+
+
+def test_a_beatmap_cannot_name_a_background_outside_its_folder(folder):
+    (folder.parent / "private.jpg").write_bytes(b"private")
+    text = (folder / "ref_std.osu").read_text()
+    (folder / "ref_std.osu").write_text(text.replace('"bg.jpg"', '"../private.jpg"'))
+    assert resolved(folder, "ref_std.osu")[0].background is None
+
+
+def test_the_number_of_keys_is_no_circle_size(folder):
+    text = (folder / "ref_mania.osu").read_text()
+    (folder / "ref_mania.osu").write_text(text.replace("CircleSize:4", "CircleSize:7"))
+    _, options = resolved(folder, "ref_mania.osu", gamemode=0)
+    assert options.circle_size == 3.0 and options.sources["circle_size"] == "default"
+    _, options = resolved(folder, "ref_mania.osu")
+    assert (options.keycount, options.circle_size) == (7, 7)
