@@ -93,7 +93,7 @@ def generate(
     else:
         notify(report, ignored_by_given_model(request, model))
     options = resolve_options(request, model.profile, inputs.reference)
-    check_against_model(options, model.profile)
+    check_against_model(options, model.profile, inputs.reference)
     notify(report, ignored_conditions(options, model.profile, model.vocabulary))
     task = choose_task(model.profile, options.contexts, options.outputs, options.gamemode)
 

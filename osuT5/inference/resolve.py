@@ -23,6 +23,7 @@ from osuT5.timing import timing_of
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
 MANIA = 3
+OBJECT_CONTEXTS = (ContextType.MAP, ContextType.GD, ContextType.NO_HS)
 EMBEDDED_MODEL = Path(__file__).resolve().parents[2] / "models" / "mini"
 
 # Values where neither request, reference nor profile says anything.
@@ -276,6 +277,7 @@ class ResolvedOptions:
 def resolve_options(request: Request, profile: Profile, reference: Beatmap | None) -> ResolvedOptions:
     """Every option's value from, in falling order, request, reference beatmap, model profile and general default."""
     wanted = {f.name: getattr(request, f.name) for f in fields(request)}
+    plain = {f.name: f.default for f in fields(request)}
     if request.difficulties and request.difficulty is None:
         wanted["difficulty"] = request.difficulties[0]
     from_beatmap: dict[str, Any] = {}
@@ -298,16 +300,30 @@ def resolve_options(request: Request, profile: Profile, reference: Beatmap | Non
     for name in wanted:
         source = next((s for s, options in places.items() if options.get(name) not in (None, "")), None)
         values[name] = None if source is None else places[source][name]
-        sources[name] = source or "unset"
+        untouched = source == "request" and values[name] == plain[name]  # the request's own default
+        sources[name] = "default" if untouched else source or "unset"
     if values["circle_size"] is None and values["gamemode"] != MANIA:
         values["circle_size"] = difficulty_values(values["gamemode"], values["difficulty"]).cs
         sources["circle_size"] = "default"
     return ResolvedOptions(MappingProxyType(values), MappingProxyType(sources))
 
 
-def check_against_model(options: ResolvedOptions, profile: Profile) -> None:
-    """Raises InputError naming every option that the chosen model cannot serve."""
+def check_against_model(options: ResolvedOptions, profile: Profile, reference: Beatmap | None = None) -> None:
+    """Raises OptionErrors naming every option that the chosen model or the reference beatmap's mode cannot serve."""
     problems = []
+    if reference is not None:
+        mode = int(reference.mode)
+        read = [c.name for c in options.contexts if c in OBJECT_CONTEXTS]
+        if read and mode not in profile.gamemodes:
+            problems.append(
+                f"in_context=[{','.join(read)}]: the reference beatmap is of mode {mode}, "
+                f"which {profile.name} was not trained for"
+            )
+        if options.add_to_beatmap and mode != options.gamemode:
+            problems.append(
+                f"add_to_beatmap: the reference beatmap is of mode {mode}, objects of gamemode={options.gamemode} "
+                "cannot be put into it"
+            )
     if options.gamemode not in profile.gamemodes:
         modes = ", ".join(str(m) for m in profile.gamemodes)
         problems.append(f"gamemode={options.gamemode}: {profile.name} was trained for {modes} only")

@@ -5,9 +5,10 @@ import shutil
 import pytest
 from golden_inference import find
 
+from osuT5.errors import OptionErrors
 from osuT5.events import load_profile
 from osuT5.inference.request import build_request
-from osuT5.inference.resolve import read_inputs, resolve_options
+from osuT5.inference.resolve import check_against_model, read_inputs, resolve_options
 
 
 @pytest.fixture
@@ -58,3 +59,24 @@ def test_the_number_of_keys_is_no_circle_size(folder):
     assert options.circle_size == 3.0 and options.sources["circle_size"] == "default"
     _, options = resolved(folder, "ref_mania.osu")
     assert (options.keycount, options.circle_size) == (7, 7)
+
+
+def test_only_what_was_asked_for_comes_from_the_request(folder):
+    _, options = resolved(folder, "ref_std.osu", add_to_beatmap=True, difficulty=3)
+    requested = {name for name, source in options.sources.items() if source == "request"}
+    assert requested == {"audio_path", "beatmap_path", "add_to_beatmap", "difficulty"}
+    assert {options.sources[n] for n in ("verify", "overwrite_reference_beatmap", "timing")} == {"default"}
+    assert set(options.sources.values()) == {"request", "beatmap", "profile", "default", "unset"}
+    assert all((options.values[n] is None) == (source == "unset") for n, source in options.sources.items())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [({"in_context": ["MAP"]}, "mode 3, which v30"), ({"add_to_beatmap": True}, "mode 3, objects of gamemode=0")],
+)
+def test_a_reference_of_another_mode_is_refused_where_its_objects_count(folder, wanted, words):
+    inputs, options = resolved(folder, "ref_mania.osu", "v30", gamemode=0, **wanted)
+    with pytest.raises(OptionErrors, match=words):
+        check_against_model(options, load_profile("v30"), inputs.reference)
+    inputs, options = resolved(folder, "ref_mania.osu", "v30", gamemode=0, in_context=["TIMING"])
+    check_against_model(options, load_profile("v30"), inputs.reference)
