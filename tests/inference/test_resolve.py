@@ -80,3 +80,19 @@ def test_a_reference_of_another_mode_is_refused_where_its_objects_count(folder, 
         check_against_model(options, load_profile("v30"), inputs.reference)
     inputs, options = resolved(folder, "ref_mania.osu", "v30", gamemode=0, in_context=["TIMING"])
     check_against_model(options, load_profile("v30"), inputs.reference)
+
+
+def test_circle_size_follows_the_star_rating(folder):
+    sizes = [resolved(folder, difficulty=stars)[1].circle_size for stars in (1.5, 3, 8)]
+    assert sizes == sorted(set(sizes))
+    assert resolved(folder, difficulty=1.5, circle_size=4)[1].circle_size == 4
+
+
+def test_what_a_reference_leaves_out_has_a_value(folder):
+    lines = (folder / "ref_std.osu").read_text().splitlines()
+    gone = ("CircleSize", "SliderMultiplier", "SliderTickRate", "Title", "350,468.75", "2225,", "4100,", "7850,")
+    (folder / "ref_std.osu").write_text("\n".join(line for line in lines if not line.startswith(gone)))
+    _, options = resolved(folder, "ref_std.osu")
+    assert (options.circle_size, options.slider_multiplier, options.slider_tick_rate) == (5, 1.4, 1)
+    assert (options.bpm, options.offset, options.sources["bpm"]) == (120, 0, "default")
+    assert options.title is None and options.sources["title"] == "unset"  # follows from the song
