@@ -311,10 +311,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-def placed(value, folder):
+def with_folder(value, folder):
     """A recorded value with {dir} filled in."""
     if isinstance(value, dict):
-        return {k: placed(v, folder) for k, v in value.items()}
+        return {k: with_folder(v, folder) for k, v in value.items()}
     return value.replace("{dir}", str(folder)) if isinstance(value, str) else value
 
 
@@ -325,7 +325,7 @@ def cases(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name, case in RESOLVED.items():
-            asked, recorded = placed(case["set"], folder), placed(case["effective"], folder)
+            asked, recorded = with_folder(case["set"], folder), with_folder(case["effective"], folder)
             if name in REFUSED_REQUESTS:
                 _, option, instead = REFUSED_REQUESTS[name]
                 with pytest.raises(OptionErrors) as caught:
@@ -457,7 +457,7 @@ def test_recorded_errors_are_messages_before_anything_is_generated(name, folder)
     case = ERRORS[name]
 
     def prepare():
-        request = build_request(placed(case["set"], folder))
+        request = build_request(with_folder(case["set"], folder))
         inputs, profile = read_inputs(request), load_profile(case["preset"])
         check_against_model(resolve_options(request, profile, inputs.reference), profile, inputs.reference)
 
