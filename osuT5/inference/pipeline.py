@@ -11,16 +11,15 @@ from osuT5 import audio
 from osuT5.beatmap import Beatmap, TimingPoint, merge_range
 from osuT5.beatmap.verify import Finding, gate
 from osuT5.errors import InputError, RejectedMap
-from osuT5.events import ContextType, EventSequence, PromptBuilder, encode_timing, merge
-from osuT5.events.prompt import negative_conditions
+from osuT5.events import ContextType, EventSequence, merge
 from osuT5.inference import output
 from osuT5.inference.audio_facts import audio_facts, check_song
-from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.ignored import ignored_by_given_model, ignored_conditions
 from osuT5.inference.map_settings import background_file, map_settings
 from osuT5.inference.notices import by_kind, repairs
-from osuT5.inference.postprocess import PlacedObjects, build, place, unpack_positions
+from osuT5.inference.postprocess import build, place, unpack_positions
 from osuT5.inference.progress import CancelToken, Notice, OnProgress, Restart, Stage, silent
+from osuT5.inference.red_lines import find_red_lines
 from osuT5.inference.request import Request
 from osuT5.inference.resolve import (
     Inputs,
@@ -31,11 +30,11 @@ from osuT5.inference.resolve import (
     resolve_options,
 )
 from osuT5.inference.session import SongSession, encoder_conditions
-from osuT5.inference.song_loop import LoopStats, SongLoop, Track, beats_only, trim_range
-from osuT5.inference.templates import Task, choose_task
-from osuT5.inference.tick_weights import TickWeights
+from osuT5.inference.song_loop import LoopStats, SongLoop, Track, trim_range
+from osuT5.inference.templates import choose_task
+from osuT5.inference.tracks import MapTask, open_track
 from osuT5.model import Mapperatorinator, load_model
-from osuT5.timing import constant_timing, fit_timing, timing_of
+from osuT5.timing import fit_timing
 
 ATTEMPTS = 3
 
@@ -49,15 +48,6 @@ class Result:
     findings: list[Finding]
     seed: int
     stats: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class MapTask:
-    """One map to make in a session."""
-
-    inputs: Inputs
-    options: ResolvedOptions
-    task: Task
 
 
 def generate(
@@ -93,7 +83,7 @@ def generate(
     else:
         notify(report, ignored_by_given_model(request, model))
     options = resolve_options(request, model.profile, inputs.reference)
-    check_against_model(options, model.profile)
+    check_against_model(options, model.profile, inputs.reference)
     notify(report, ignored_conditions(options, model.profile, model.vocabulary))
     task = choose_task(model.profile, options.contexts, options.outputs, options.gamemode)
 
@@ -213,90 +203,6 @@ def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnPro
         limit = session.model.profile.tgt_seq_len
         notify(on_progress, [f"{stats.cut_windows} window(s) met the model's limit of {limit} tokens and were cut off"])
     return Result([], [m for m in maps if m is not None], findings, tasks[0].inputs.seed, numbers)
-
-
-def find_red_lines(
-    session: SongSession, task: MapTask, on_progress: OnProgress, cancel: CancelToken, stats: LoopStats
-) -> list[TimingPoint] | None:
-    """Red lines for the maps, or None when the model writes its beats into the map itself (read from there later).
-
-    `auto` is the signal with its prior for octave and half beat: the embedded model's own opinion of the candidates did
-    not improve that choice (docs/experiments.md). Times are on the game clock.
-
-    Raises: InputError when the asked-for provider has nothing to read.
-    """
-    options, profile = task.options, session.model.profile
-    provider, reference = options.timing, task.inputs.reference
-    on_progress(Stage("timing", provider))
-    if ContextType.TIMING in options.contexts or provider == "file":
-        lines = timing_of(reference) if reference is not None else []
-        if not lines:
-            raise InputError("timing: the reference beatmap has no red line; use timing=auto")
-        return lines
-    if provider == "constant":
-        return constant_timing(options.bpm, options.offset)
-    if provider == "model" and profile.add_timing:
-        return None
-    if provider == "model" and ContextType.TIMING in profile.output_contexts:
-        plan = session.plan(options)
-        track = open_track(session, task, (0, 0), None)
-        SongLoop(session, plan, [track], on_progress, cancel, stats).run([ContextType.TIMING])
-        beats = track.finished([ContextType.TIMING], plan.song_length_ms)[ContextType.TIMING]
-        found = fit_timing(beats_only(beats), profile.types_first)
-        if found:
-            return found
-        notify(on_progress, ["the model wrote no beats: timing is taken from the signal instead"])
-    return session.grid_timing
-
-
-def open_track(
-    session: SongSession, task: MapTask, seed_key: tuple[int, int], timing: list[TimingPoint] | None
-) -> Track:
-    """A map about to be written: its prompt builder and all that is known beforehand.
-
-    Given are the timing, contexts that the request takes from the reference, and the map before a range.
-    """
-    options, profile, vocabulary = task.options, session.model.profile, session.model.vocabulary
-    template, reference = task.task.template, task.inputs.reference
-    length = session.plan(options).song_length_ms
-    conditions = options.conditions(length)
-    builder = PromptBuilder(
-        profile,
-        vocabulary,
-        template,
-        conditions,
-        length,
-        template_inputs(template, reference, profile, vocabulary, length),
-        negative_conditions(conditions, options.negative_descriptors) if options.guidance > 1 else None,
-    )
-    track = Track(options, builder, encoder_conditions(options, session.model), task.inputs.seed, seed_key)
-    given = set()
-    if timing is not None and ContextType.TIMING in profile.output_contexts:
-        track.sequences[ContextType.TIMING] = encode_timing(timing, profile, length)
-        given.add(ContextType.TIMING)
-    for context in template.outputs:
-        if reference is None or context in given:
-            continue
-        if context in options.contexts:
-            track.sequences[context] = given_sequence(reference, context, profile, length)
-            given.add(context)
-        elif options.add_to_beatmap and options.start_time is not None:
-            before = given_sequence(reference, context, profile, length)
-            end = sum(t <= options.start_time - 1 for t in before.times)
-            track.sequences[context] = before.slice(0, end)
-    track.given = frozenset(given)
-    if timing is not None and ContextType.MAP not in given:
-        track.placed = PlacedObjects(timing, profile, map_settings(options, task.inputs, session.song, profile))
-    if options.grid_times and timing:
-        track.ticks = TickWeights(
-            timing,
-            options.difficulty,
-            session.salience,
-            options.grid_habit,
-            options.grid_hearing,
-            options.grid_onsets,
-        )
-    return track
 
 
 def build_map(

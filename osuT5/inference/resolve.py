@@ -19,9 +19,11 @@ from osuT5.errors import BeatmapError, InputError, OptionErrors
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
 from osuT5.inference.postprocess import difficulty_values
 from osuT5.inference.request import LARGEST_SEED, Request
+from osuT5.timing import timing_of
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
 MANIA = 3
+OBJECT_CONTEXTS = (ContextType.MAP, ContextType.GD, ContextType.NO_HS)
 EMBEDDED_MODEL = Path(__file__).resolve().parents[2] / "models" / "mini"
 
 # Values where neither request, reference nor profile says anything.
@@ -87,9 +89,12 @@ def read_inputs(request: Request) -> Inputs:
         reference = _read_reference(reference_path, problems)
     audio_path = _audio_path(request, reference, reference_path, problems)
     folder = _output_folder(request, audio_path, reference_path, problems)
-    background = Path(request.background).expanduser() if request.background else None
-    if background is not None and not background.is_file():
-        problems.append(f"background: no such file: {request.background}")
+    if request.background:
+        background = Path(request.background).expanduser()
+        if not background.is_file():
+            problems.append(f"background: no such file: {request.background}")
+    else:
+        background = _reference_background(request, reference)
     if problems:
         raise OptionErrors(problems)
     assert audio_path is not None and folder is not None
@@ -152,6 +157,15 @@ def _output_folder(
     return folder
 
 
+def _reference_background(request: Request, reference: Beatmap | None) -> Path | None:
+    """The picture that the reference beatmap names, if it lies in the beatmap's folder."""
+    if reference is None or not reference.background_filename or not request.beatmap_path:
+        return None
+    folder = Path(request.beatmap_path).expanduser().parent
+    path = folder / reference.background_filename
+    return path if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else None
+
+
 def unwritable(folder: Path) -> str | None:
     """Why nothing can be written into a folder that may not exist yet; None if it can."""
     nearest = folder
@@ -167,8 +181,9 @@ def unwritable(folder: Path) -> str | None:
 
 
 def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
-    """What a reference beatmap says about the options."""
+    """What a reference beatmap says about the options; its tempo is that of the first red line."""
     found = conditions_of(reference, profile)
+    line = next(iter(timing_of(reference)), None)
     return {
         "gamemode": found.gamemode,
         "difficulty": found.difficulty,
@@ -188,6 +203,8 @@ def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
         "artist_unicode": reference.artist_unicode,
         "source": reference.metadata.get("Source"),
         "preview_time": reference.preview_time,
+        "bpm": None if line is None else line.bpm,
+        "offset": None if line is None else round(line.time),
     }
 
 
@@ -260,11 +277,19 @@ class ResolvedOptions:
 def resolve_options(request: Request, profile: Profile, reference: Beatmap | None) -> ResolvedOptions:
     """Every option's value from, in falling order, request, reference beatmap, model profile and general default."""
     wanted = {f.name: getattr(request, f.name) for f in fields(request)}
+    plain = {f.name: f.default for f in fields(request)}
     if request.difficulties and request.difficulty is None:
         wanted["difficulty"] = request.difficulties[0]
+    from_beatmap: dict[str, Any] = {}
+    if reference is not None:
+        from_beatmap = reference_values(reference, profile)
+        background = _reference_background(request, reference)
+        from_beatmap["background"] = None if background is None else str(background)
+        if reference.mode == MANIA and request.gamemode not in (None, MANIA):
+            del from_beatmap["circle_size"]  # its number of keys
     places = {
         "request": wanted,
-        "beatmap": reference_values(reference, profile) if reference is not None else {},
+        "beatmap": from_beatmap,
         "profile": profile.generation,
         "default": DEFAULTS,
     }
@@ -275,16 +300,30 @@ def resolve_options(request: Request, profile: Profile, reference: Beatmap | Non
     for name in wanted:
         source = next((s for s, options in places.items() if options.get(name) not in (None, "")), None)
         values[name] = None if source is None else places[source][name]
-        sources[name] = source or "unset"
+        untouched = source == "request" and values[name] == plain[name]  # the request's own default
+        sources[name] = "default" if untouched else source or "unset"
     if values["circle_size"] is None and values["gamemode"] != MANIA:
         values["circle_size"] = difficulty_values(values["gamemode"], values["difficulty"]).cs
         sources["circle_size"] = "default"
     return ResolvedOptions(MappingProxyType(values), MappingProxyType(sources))
 
 
-def check_against_model(options: ResolvedOptions, profile: Profile) -> None:
-    """Raises InputError naming every option that the chosen model cannot serve."""
+def check_against_model(options: ResolvedOptions, profile: Profile, reference: Beatmap | None = None) -> None:
+    """Raises OptionErrors naming every option that the chosen model or the reference beatmap's mode cannot serve."""
     problems = []
+    if reference is not None:
+        mode = int(reference.mode)
+        read = [c.name for c in options.contexts if c in OBJECT_CONTEXTS]
+        if read and mode not in profile.gamemodes:
+            problems.append(
+                f"in_context=[{','.join(read)}]: the reference beatmap is of mode {mode}, "
+                f"which {profile.name} was not trained for"
+            )
+        if options.add_to_beatmap and mode != options.gamemode:
+            problems.append(
+                f"add_to_beatmap: the reference beatmap is of mode {mode}, objects of gamemode={options.gamemode} "
+                "cannot be put into it"
+            )
     if options.gamemode not in profile.gamemodes:
         modes = ", ".join(str(m) for m in profile.gamemodes)
         problems.append(f"gamemode={options.gamemode}: {profile.name} was trained for {modes} only")

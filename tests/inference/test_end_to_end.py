@@ -26,13 +26,13 @@ from osuT5.inference.logits_processors import (
     processors_for,
     temperature_rules,
 )
-from osuT5.inference.pipeline import MapTask, open_track
 from osuT5.inference.progress import silent
 from osuT5.inference.request import build_request
 from osuT5.inference.resolve import read_inputs, resolve_options
 from osuT5.inference.session import SongSession
 from osuT5.inference.song_loop import SongLoop
 from osuT5.inference.templates import choose_task
+from osuT5.inference.tracks import MapTask, open_track
 from osuT5.model import load_model
 
 CASES = load_json("end_to_end.json.gz")
