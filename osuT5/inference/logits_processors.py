@@ -396,7 +396,7 @@ class TopK(LogitsProcessor):
         self.largest = max(k for (k,) in self.rows)
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
-        count = min(self.largest, logits.shape[1])
+        count = max(min(self.largest, logits.shape[1]), 1)  # the rows with a k may have left the batch
         place = (self.k.clamp_max(count) - 1).clamp_min(0).expand(len(logits), 1)
         worst = logits.topk(count, dim=1).values.gather(1, place)
         return logits.masked_fill((logits < worst) & (self.k > 0), -INF)

@@ -333,6 +333,15 @@ def test_reordered_rows_take_their_state_along(types_first):
         torch.testing.assert_close(swapped[step], straight[step][index], atol=1e-6, rtol=0)
 
 
+def test_a_rule_stays_harmless_when_the_rows_that_had_it_have_left(types_first):
+    v = types_first
+    rows = different_rows(v)
+    tokens, logits = tokens_and_logits(v, len(rows))
+    left = walk(v, rows, tokens, logits, swap=(3, [0, 0]))
+    for step in range(4, tokens.shape[1]):
+        torch.testing.assert_close(left[step], logits[step, [0, 0]])
+
+
 # ---- all positions of a prompt
 
 
