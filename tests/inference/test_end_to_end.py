@@ -6,12 +6,9 @@ exchanged, one generator serves the whole run, and the later passes get the reco
 not built (beams, parallel windows) are left out. Other recorded runs: `pytest tests/inference --golden FOLDER`.
 """
 
-import gzip
-import shutil
-
 import pytest
 import torch
-from golden_inference import find, load_json, tiny_profile
+from golden_inference import find, load_json
 
 from osuT5 import audio
 from osuT5.beatmap import TimingPoint
@@ -33,7 +30,6 @@ from osuT5.inference.resolve import read_inputs, resolve_options
 from osuT5.inference.session import SongSession
 from osuT5.inference.song_loop import SongLoop
 from osuT5.inference.templates import choose_task
-from osuT5.model import load_model
 
 CASES = load_json("end_to_end.json.gz")
 TIMING = load_json("end_to_end_timing.json")
@@ -46,24 +42,6 @@ def is_built(name):
 
 
 NAMES = [name for name in CASES if is_built(name)]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    opened = {}
-
-    def get(version, checkpoint):
-        if (version, checkpoint) not in opened:
-            folder = tmp_path_factory.mktemp(f"{version}_{checkpoint}")
-            for path in find(f"checkpoint_{checkpoint}").iterdir():
-                if path.suffix == ".gz":
-                    (folder / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
-                else:
-                    shutil.copy(path, folder / path.name)
-            opened[version, checkpoint] = load_model(folder, profile=tiny_profile(version))
-        return opened[version, checkpoint]
-
-    return get
 
 
 def recorded_processors(options, profile, vocabulary, *rest):

@@ -1,4 +1,4 @@
-"""From logits to tokens: the fused sampler draws what the whole row would give, and every window has numbers of its own."""
+"""From logits to tokens: the fused sampler draws what the whole row gives, and every window has its own numbers."""
 
 import itertools
 
