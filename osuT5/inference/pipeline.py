@@ -105,6 +105,7 @@ def generate(
     except RejectedMap as rejected:
         if not save:
             raise
+        cancel.check()
         path = output.write_rejected(rejected.text, rejected.beatmap, rejected.reasons, inputs.output_folder)
         raise RejectedMap(
             f"{rejected}; the last attempt is kept as {path}",
@@ -112,6 +113,7 @@ def generate(
             beatmap=rejected.beatmap,
             text=rejected.text,
         ) from None
+    cancel.check()
     if save:
         report(Stage("write"))
         result.paths = save_maps(inputs, options, result.beatmaps, session.song)
