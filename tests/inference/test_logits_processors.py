@@ -263,6 +263,19 @@ def test_lookback_rule_at_the_ends_of_its_range(types_first, e, inside):
     assert p[0, times.start if inside else times.stop - 1] == pytest.approx(1)
 
 
+def test_lookback_rule_where_nearly_everything_lies_in_the_lookback(types_first):
+    """Of 1e-11 for all other times a float knows nothing once it is taken from 1; the other times still share it."""
+    v = types_first
+    before, now = (torch.full((1, v.vocab_size_out), -torch.inf) for _ in range(2))
+    before[0, v.event_start[EventType.CIRCLE]] = 0.0
+    times = lp.time_range(v)
+    now[0, times.start + 5] = 25.0
+    now[0, times.stop - 1], now[0, times.stop - 2] = 1.0, 0.0
+    p = lookback_after(v, before, now).softmax(1)[0]
+    expected = torch.tensor([0.0, 1.0]).softmax(0)
+    torch.testing.assert_close(p[times.stop - 2 : times.stop], expected)
+
+
 # ---- rows of a batch
 
 
@@ -321,15 +334,16 @@ def test_rows_get_in_a_batch_what_they_get_alone(types_first):
             torch.testing.assert_close(a[number], b[0], atol=1e-5, rtol=0)
 
 
-def test_reordered_rows_take_their_state_along(types_first):
+@pytest.mark.parametrize("after", [9, 10, 11], ids=["before a type", "before its time", "after it"])
+def test_reordered_rows_take_their_state_along(after, types_first):
     """As beams do: after a step row 0 goes on as row 2 was, and two rows as row 5 was."""
     v = types_first
     rows = different_rows(v)
     tokens, logits = tokens_and_logits(v, len(rows))
     index = [2, 5, 5, 1]
     straight = walk(v, rows, tokens, logits)
-    swapped = walk(v, rows, tokens, logits, swap=(10, index))
-    for step in range(11, tokens.shape[1]):
+    swapped = walk(v, rows, tokens, logits, swap=(after, index))
+    for step in range(after + 1, tokens.shape[1]):
         torch.testing.assert_close(swapped[step], straight[step][index], atol=1e-6, rtol=0)
 
 
