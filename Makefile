@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A plain `pip install torch` brings several GB of CUDA libraries; TORCH names the release that is tested on the CPU.
 TORCH ?= torch
 
-.PHONY: setup demo test test-all lint bench clean
+.PHONY: setup demo test test-all lint mutants bench clean
 
 setup: $(VENV)/installed
 
@@ -27,6 +27,9 @@ test-all: setup
 
 lint: setup
 	$(BIN)/ruff check .
+
+mutants: setup
+	$(BIN)/python tests/mutants.py -j 2
 
 bench: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/decoding.py

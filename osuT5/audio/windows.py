@@ -15,6 +15,24 @@ import numpy as np
 from osuT5.errors import InputError
 
 
+@dataclass(frozen=True)
+class WindowSpan:
+    """Where a window lies and what may be written in it, in ms on the game clock.
+
+    Attributes:
+        lookback_ms, lookahead_ms: parts at its ends that belong to its neighbours; 0 at the ends of the song.
+    """
+
+    start_ms: int
+    length_ms: float
+    lookback_ms: float
+    lookahead_ms: float
+
+    @property
+    def keep_until_ms(self) -> float:
+        return self.start_ms + self.length_ms - self.lookahead_ms
+
+
 @dataclass(frozen=True, eq=False)
 class WindowPlan:
     """The windows of one song, in time order and evenly spaced.
@@ -55,6 +73,16 @@ class WindowPlan:
     def is_last(self, index: int) -> bool:
         """The last kept window has no lookahead: nothing is generated after it."""
         return index == len(self) - 1
+
+    def span(self, index: int, lookback: float, lookahead: float) -> WindowSpan:
+        """Args: lookback, lookahead: shares of a window."""
+        length = self.window_ms
+        return WindowSpan(
+            int(self.times_ms[index]),
+            length,
+            0.0 if self.is_first(index) else lookback * length,
+            0.0 if self.is_last(index) else lookahead * length,
+        )
 
     def windows(self, samples: np.ndarray) -> np.ndarray:
         """The sound of every window, zeros where it reaches past the song.

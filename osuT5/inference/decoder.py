@@ -18,7 +18,6 @@ from osuT5.events.prompt import Prompt
 from osuT5.inference.logits_processors import (
     Guidance,
     LogitsProcessor,
-    TokenHistory,
     TopK,
     TopP,
     classifier_free_guidance,
@@ -26,6 +25,7 @@ from osuT5.inference.logits_processors import (
 )
 from osuT5.inference.sampling import NOT_SAMPLED, FusedSampler, multinomial
 from osuT5.inference.threads import intra_op_threads
+from osuT5.inference.token_history import TokenHistory
 from osuT5.model import KVCache, Mapperatorinator
 
 BUCKETS = (1, 2, 4, 8, 16, 32)

@@ -36,7 +36,8 @@ def ignored_conditions(options: ResolvedOptions, profile: Profile, vocabulary: V
             notices += [
                 _unknown(option, d, vocabulary) for d in getattr(options, option) or [] if _is_unknown(d, vocabulary)
             ]
-    if options.mapper_id is not None and profile.add_mapper_token and options.mapper_id not in vocabulary.mapper_idx:
+    knows_mappers = profile.add_mapper_token or profile.model.get("do_mapper_embed")
+    if options.mapper_id is not None and knows_mappers and options.mapper_id not in vocabulary.mapper_idx:
         notices.append(f"mapper_id={options.mapper_id}: this model does not know that mapper; any style is used")
     if options.negative_descriptors and options.cfg_scale <= 1:
         notices.append("negative_descriptors act only with cfg_scale above 1")

@@ -29,10 +29,10 @@ from osuT5.inference.resolve import (
     read_inputs,
     resolve_options,
 )
-from osuT5.inference.session import SongSession, encoder_conditions
-from osuT5.inference.song_loop import LoopStats, SongLoop, Track, trim_range
+from osuT5.inference.session import SongSession
+from osuT5.inference.song_loop import LoopStats, SongLoop
 from osuT5.inference.templates import choose_task
-from osuT5.inference.tracks import MapTask, open_track
+from osuT5.inference.track import MapTask, Track, open_track, trim_range
 from osuT5.model import Mapperatorinator, load_model
 from osuT5.timing import fit_timing
 
@@ -97,6 +97,7 @@ def generate(
     except RejectedMap as rejected:
         if not save:
             raise
+        cancel.check()
         path = output.write_rejected(rejected.text, rejected.beatmap, rejected.reasons, inputs.output_folder)
         raise RejectedMap(
             f"{rejected}; the last attempt is kept as {path}",
@@ -104,6 +105,7 @@ def generate(
             beatmap=rejected.beatmap,
             text=rejected.text,
         ) from None
+    cancel.check()
     if save:
         report(Stage("write"))
         result.paths = save_maps(inputs, options, result.beatmaps, session.song)
@@ -154,7 +156,7 @@ def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnPro
     """
     stats = LoopStats()
     plan = session.plan(tasks[0].options)
-    session.measure_threads(session.encoding(plan, 0, encoder_conditions(tasks[0].options, session.model)))
+    session.measure_threads()
     timing = find_red_lines(session, tasks[0], on_progress, cancel, stats)
     maps: list[Beatmap | None] = [None] * len(tasks)
     findings: list[Finding] = []

@@ -6,12 +6,12 @@ from typing import Literal
 
 from osuT5.beatmap import TimingPoint
 from osuT5.errors import InputError
-from osuT5.events import ContextType, Profile
+from osuT5.events import ContextType, EventSequence, EventType, Profile, only
 from osuT5.inference.progress import CancelToken, Notice, OnProgress, Stage
 from osuT5.inference.resolve import ResolvedOptions
 from osuT5.inference.session import SongSession
-from osuT5.inference.song_loop import LoopStats, SongLoop, beats_only
-from osuT5.inference.tracks import MapTask, open_track
+from osuT5.inference.song_loop import LoopStats, SongLoop
+from osuT5.inference.track import MapTask, open_track
 from osuT5.timing import constant_timing, fit_timing, timing_of
 
 TimingSource = Literal["beatmap", "constant", "model", "map", "grid"]
@@ -66,3 +66,8 @@ def find_red_lines(
             return found
         on_progress(Notice("the model wrote no beats: timing is taken from the signal instead"))
     return session.grid_timing
+
+
+def beats_only(sequence: EventSequence) -> EventSequence:
+    """Of a timing pass: times and beat types, nothing else."""
+    return only(sequence, {EventType.TIME_SHIFT, EventType.BEAT, EventType.MEASURE, EventType.TIMING_POINT})

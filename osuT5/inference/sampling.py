@@ -2,7 +2,7 @@
 
 On a CPU the filters sort the whole vocabulary and `torch.multinomial` draws; the published models' recorded runs depend
 on both. On an accelerator `FusedSampler` does top-k, top-p and the draw on the best `CANDIDATES` ids without asking the
-host; a row that may choose among more ids comes back as -1 and is drawn again, exactly.
+host; a row that may choose among more ids comes back as `NOT_SAMPLED` and is drawn again, exactly.
 """
 
 from __future__ import annotations
@@ -89,17 +89,18 @@ def sample_candidates(logits: Tensor, k: Tensor, p: Tensor, uniform: Tensor, can
     Args:
         logits: (R, V). k, p: (R, 1), 0 and 1 keep all. uniform: (R, 1) in [0, 1).
     Returns:
-        (R,) ids; `NOT_SAMPLED` where more than `candidates` ids may be chosen.
+        (R,) ids; `NOT_SAMPLED` where more than `candidates` ids may be chosen, or k is larger than that.
     """
     count = min(candidates, logits.shape[1])
     values, ids = logits.topk(count, dim=1)
     place = torch.arange(count, device=logits.device)
     in_top_k = (place < k) | (k == 0)
     kept = values.masked_fill(~in_top_k, -torch.inf)
-    total = torch.where((k > 0) & (k <= count), kept.logsumexp(1, keepdim=True), logits.logsumexp(1, keepdim=True))
+    whole_top_k = (k > 0) & (k <= count)
+    total = torch.where(whole_top_k, kept.logsumexp(1, keepdim=True), logits.logsumexp(1, keepdim=True))
     mass = (kept - total).exp()
     above = mass.cumsum(1) - mass  # of the ids that are better
-    keep = (above < p) & in_top_k
+    keep = ((above < p) | (place == 0)) & in_top_k  # the best id always, also at p = 0
     chosen = mass * keep
     cumulative = chosen.cumsum(1)
     drawn = (cumulative <= uniform * cumulative[:, -1:]).sum(1, keepdim=True)
@@ -107,4 +108,7 @@ def sample_candidates(logits: Tensor, k: Tensor, p: Tensor, uniform: Tensor, can
     token = ids.gather(1, torch.minimum(drawn, last))[:, 0]
     if count == logits.shape[1]:
         return token
-    return token.masked_fill(keep[:, -1] & ~((k > 0) & (k <= count))[:, 0], NOT_SAMPLED)
+    # the total that top-p goes by is not known from here where the last of the top-k is not in sight
+    cut_top_k = (k > count) & (k < logits.shape[1])
+    is_open = (keep[:, -1:] & ~whole_top_k) | cut_top_k
+    return token.masked_fill(is_open[:, 0], NOT_SAMPLED)

@@ -19,7 +19,7 @@ from torch import Tensor
 from osuT5 import audio
 from osuT5.beatmap import TimingPoint
 from osuT5.inference.decoder import Decoder
-from osuT5.inference.threads import threads_for_steps
+from osuT5.inference.threads import Threads, intra_op_threads, measure_threads
 from osuT5.inference.tick_weights import AudioSalience, OnsetLogits, audio_salience
 from osuT5.model import Mapperatorinator
 from osuT5.timing import find_timing
@@ -48,6 +48,7 @@ class SongSession:
     ):
         self.song, self.model, self.audio_path = song, model, audio_path
         self.encoder_batch = max(1, encoder_batch)
+        self.threads = Threads()
         self._encodings: OrderedDict[tuple, Tensor] = OrderedDict()
         self.encoded_windows = 0  # how many windows the encoder has seen, for measurements
 
@@ -95,7 +96,8 @@ class SongSession:
             rows["song_position"] = torch.tensor(pairs, device=self.model.device)
         audio_windows = torch.stack([self._window(plan, i) for i in windows])
         self.encoded_windows += len(windows)
-        hidden = self.model.encode(audio_windows, **rows)
+        with intra_op_threads(self.threads.encoder):
+            hidden = self.model.encode(audio_windows, **rows)
         return hidden.half() if self.is_long and hidden.dtype == torch.float32 else hidden
 
     def _window(self, plan: audio.WindowPlan, window: int) -> Tensor:
@@ -145,9 +147,10 @@ class SongSession:
     def decoder(self) -> Decoder:
         return Decoder(self.model)
 
-    def measure_threads(self, encoder_hidden: Tensor) -> None:
-        """Decides how many threads the decoder uses, by a short measurement; see `threads`."""
-        self.decoder.threads = threads_for_steps(self.model, encoder_hidden)
+    def measure_threads(self) -> None:
+        """Decides how many threads encoder and decoder use from now on, by a short measurement; see `threads`."""
+        self.threads = measure_threads(self.model)
+        self.decoder.threads = self.threads.decoder
 
 
 def encoder_conditions(options: ResolvedOptions, model: Mapperatorinator) -> dict[str, Any]:

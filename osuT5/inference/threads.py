@@ -1,4 +1,4 @@
-"""How many threads a decoder step should use: measured where it runs, because under load two can be slower than one.
+"""How many threads to use: measured where it runs, because under load two can be slower than one.
 
 A step is many small products with a barrier after each. If another process holds a core, every barrier waits for the
 scheduler: on a busy machine two threads were 13 times slower than one. The tokens are the same either way.
@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -36,17 +37,26 @@ def intra_op_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@torch.inference_mode()
-def threads_for_steps(model: Mapperatorinator, encoder_hidden: torch.Tensor) -> int | None:
-    """1, or all threads that torch may use if steps gain by them now; None where the question does not arise.
+@dataclass(frozen=True)
+class Threads:
+    """Intra-op threads of decoder steps and of the encoder; None leaves them as torch has them."""
 
-    Args:
-        encoder_hidden: (1, S, D) of any window.
+    decoder: int | None = None
+    encoder: int | None = None
+
+
+@torch.inference_mode()
+def measure_threads(model: Mapperatorinator) -> Threads:
+    """Steps of one row with one thread and with all that torch may use; about 50 ms for a small model.
+
+    The encoder, whose products are large, keeps all threads unless a core is taken by somebody else.
     """
     most = torch.get_num_threads()
     if model.device.type != "cpu" or most == 1:
-        return None
-    cache = model.new_cache(1, STEPS + 1, encoder_hidden)
+        return Threads()
+    backbone = model.config.backbone
+    hidden = torch.zeros(1, backbone.max_source_positions, backbone.d_model, dtype=model.compute_dtype)
+    cache = model.new_cache(1, STEPS + 1, hidden)
     ids = torch.full((1, 1), model.vocabulary.sos_id)
     alone: list[float] = []
     together: list[float] = []
@@ -61,7 +71,8 @@ def threads_for_steps(model: Mapperatorinator, encoder_hidden: torch.Tensor) -> 
                     model.step(ids, cache)
                     seconds.append(time.perf_counter() - start)
                     if threads > 1 and seconds[-1] > HOPELESS * statistics.median(alone):
-                        return 1
+                        return Threads(1, 1)
         if time.perf_counter() - began > LONGEST_S:
             break
-    return most if statistics.median(together) < WORTH * statistics.median(alone) else 1
+    worth = statistics.median(together) < WORTH * statistics.median(alone)
+    return Threads(most if worth else 1, most)

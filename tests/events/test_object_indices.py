@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from osuT5.audio import WindowSpan
 from osuT5.beatmap import Circle, Hold, Slider, Spinner, TimingPoint, read
 from osuT5.events import (
     NO_OBJECT,
@@ -29,7 +30,7 @@ from osuT5.events import (
 from osuT5.events.object_writer import ObjectWriter, column_of
 from osuT5.events.rules import rules_of
 from osuT5.events.sliders import duration_us
-from osuT5.inference.song_loop import WindowSpan, append_window, trim_range
+from osuT5.inference.track import append_window, trim_range
 
 TESTS = Path(__file__).parents[1]
 # a map that most profiles refuse

@@ -6,18 +6,15 @@ exchanged, one generator serves the whole run, and the later passes get the reco
 not built (beams, parallel windows) are left out. Other recorded runs: `pytest tests/inference --golden FOLDER`.
 """
 
-import gzip
-import shutil
-
 import pytest
 import torch
-from golden_inference import find, load_json, tiny_profile
+from golden_inference import find, load_json
 
 from osuT5 import audio
 from osuT5.beatmap import TimingPoint
 from osuT5.errors import MapperatorinatorError
 from osuT5.events import ContextType, EventType
-from osuT5.inference import song_loop
+from osuT5.inference import track as track_module
 from osuT5.inference.decoder import Decoder, collect
 from osuT5.inference.logits_processors import (
     ForbidIds,
@@ -32,8 +29,7 @@ from osuT5.inference.resolve import read_inputs, resolve_options
 from osuT5.inference.session import SongSession
 from osuT5.inference.song_loop import SongLoop
 from osuT5.inference.templates import choose_task
-from osuT5.inference.tracks import MapTask, open_track
-from osuT5.model import load_model
+from osuT5.inference.track import MapTask, open_track
 
 CASES = load_json("end_to_end.json.gz")
 TIMING = load_json("end_to_end_timing.json")
@@ -46,24 +42,6 @@ def is_built(name):
 
 
 NAMES = [name for name in CASES if is_built(name)]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    opened = {}
-
-    def get(version, checkpoint):
-        if (version, checkpoint) not in opened:
-            folder = tmp_path_factory.mktemp(f"{version}_{checkpoint}")
-            for path in find(f"checkpoint_{checkpoint}").iterdir():
-                if path.suffix == ".gz":
-                    (folder / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
-                else:
-                    shutil.copy(path, folder / path.name)
-            opened[version, checkpoint] = load_model(folder, profile=tiny_profile(version))
-        return opened[version, checkpoint]
-
-    return get
 
 
 def recorded_processors(options, profile, vocabulary, *rest):
@@ -139,8 +117,8 @@ def test_run_gives_the_recorded_ids(name, models, tmp_path, monkeypatch):
     if options.sources["circle_size"] == "default":
         options = options.replace(circle_size=4)  # the older default; ours follows the star rating
     generator = torch.Generator().manual_seed(case["seed"])
-    monkeypatch.setattr(song_loop, "keyed_generator", lambda *key: generator)
-    monkeypatch.setattr(song_loop, "processors_for", recorded_processors)
+    monkeypatch.setattr(track_module, "keyed_generator", lambda *key: generator)
+    monkeypatch.setattr(track_module, "processors_for", recorded_processors)
     session = SongSession(audio.load(inputs.audio_path), model, encoder_batch=4)
     exchanged = lambda negative, positive, scale: classifier_free_guidance(positive, negative, scale)  # noqa: E731
     session.decoder = RecordingDecoder(model, exchanged)

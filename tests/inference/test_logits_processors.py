@@ -7,11 +7,12 @@ import pytest
 import torch
 from golden_inference import find, load_json
 
+from osuT5.audio import WindowSpan
 from osuT5.events import ContextType, Event, EventType, Vocabulary, load_profile
 from osuT5.inference import logits_processors as lp
 from osuT5.inference.request import build_request
 from osuT5.inference.resolve import resolve_options
-from osuT5.inference.song_loop import WindowSpan
+from osuT5.inference.token_history import TokenHistory, time_range
 
 RECORDED = load_json("logits_processors.json")
 ARRAYS = np.load(find("logits_processors.npz"))
@@ -68,7 +69,7 @@ def build(case):
 
 def apply(processor, name, rows):
     """The stacked processor on recorded logits after recorded ids."""
-    history = lp.TokenHistory(processor.vocabulary, array(name, "ids"), 0)
+    history = TokenHistory(processor.vocabulary, array(name, "ids"), 0)
     return lp.stack([[processor]] * rows)[0](array(name, "in").clone(), history)
 
 
@@ -105,7 +106,7 @@ def test_lookback_rule_equals_recording_step_by_step(layout):
     vocabulary = Ids(layout)
     first = next(c for c in RECORDED["cases"] if c["name"] == f"{layout}.lookback_bias.step0")
     kind = lp.LookbackBias if first["params"]["types_first"] else lp.ForbidLookback
-    history = lp.TokenHistory(vocabulary, array(first["name"], "ids"), 5)
+    history = TokenHistory(vocabulary, array(first["name"], "ids"), 5)
     rule = lp.stack([[kind(vocabulary, first["params"]["lookback_time_ms"])]] * len(history.ids))[0]
     for step in range(5):
         name = f"{layout}.lookback_bias.step{step}"
@@ -143,15 +144,15 @@ def mini():
 
 
 def step_of(vocabulary, processors, ids, logits):
-    history = lp.TokenHistory(vocabulary, torch.tensor(ids), 0)
+    history = TokenHistory(vocabulary, torch.tensor(ids), 0)
     for processor in lp.stack(processors):
         logits = processor(logits, history)
     return logits
 
 
 def test_time_never_runs_backwards_within_a_context(mini):
-    times = lp.time_range(mini)
-    history = lp.TokenHistory(mini, torch.tensor([[1, mini.context_sos[ContextType.MAP]]]), 9)
+    times = time_range(mini)
+    history = TokenHistory(mini, torch.tensor([[1, mini.context_sos[ContextType.MAP]]]), 9)
     rule = lp.MonotonicTime(mini)
 
     def allowed():
@@ -176,7 +177,7 @@ def test_temperature_zero_keeps_the_best_id_only(mini):
 
 
 def test_ticks_share_the_probability_that_times_had_together(mini):
-    times = lp.time_range(mini)
+    times = time_range(mini)
     weights = torch.full((times.stop - times.start,), float("-inf"))
     weights[10::20] = 0.0
     logits = torch.randn(2, mini.vocab_size_out, generator=torch.Generator().manual_seed(1))
@@ -188,7 +189,7 @@ def test_ticks_share_the_probability_that_times_had_together(mini):
 
 
 def test_a_window_without_ticks_keeps_its_times(mini):
-    times = lp.time_range(mini)
+    times = time_range(mini)
     logits = torch.randn(1, mini.vocab_size_out)
     nowhere = lp.GridTimes(mini, torch.full((times.stop - times.start,), float("-inf")))
     torch.testing.assert_close(step_of(mini, [[nowhere]], [[1]], logits.clone()), logits)
@@ -210,7 +211,7 @@ def types_first():
 
 def lookback_after(vocabulary, before, now, lookback_ms=4000):
     """Logits of a time after its type was chosen, with the lookback rule; `before` are those of the type."""
-    history = lp.TokenHistory(vocabulary, torch.tensor([[1]]), 2)
+    history = TokenHistory(vocabulary, torch.tensor([[1]]), 2)
     rule = lp.LookbackBias(vocabulary, lookback_ms)
     rule(before.clone(), history)
     history.append(torch.tensor([vocabulary.event_start[EventType.CIRCLE]]))
@@ -224,15 +225,15 @@ def test_all_probability_in_the_lookback_ends_the_window(types_first, temperatur
     before = torch.full((1, v.vocab_size_out), -90.0)
     before[0, v.event_start[EventType.CIRCLE]] = 90.0
     now = torch.full((1, v.vocab_size_out), -90.0)
-    now[0, lp.time_range(v).start + 30] = 90.0
+    now[0, time_range(v).start + 30] = 90.0
     cold = lp.Temperature(v, temperature)
-    none = lp.TokenHistory(v, torch.tensor([[1]]), 0)
+    none = TokenHistory(v, torch.tensor([[1]]), 0)
     adjusted = lookback_after(v, cold(before, none), cold(now, none))
     p = adjusted.softmax(1)
     assert torch.isfinite(p).all() and p.sum() == pytest.approx(1, abs=1e-4)
     assert not p[0, lp.lookback_range(v, 4000)][1:].any()
     if temperature == 0:
-        assert p[0, lp.time_range(v).start] == 1
+        assert p[0, time_range(v).start] == 1
 
 
 def test_lookback_rule_keeps_the_probability_that_the_formula_gives(types_first):
@@ -256,11 +257,24 @@ def test_lookback_rule_at_the_ends_of_its_range(types_first, e, inside):
     v = types_first
     before, now = (torch.full((1, v.vocab_size_out), -torch.inf) for _ in range(2))
     before[0, v.eos_id if e else v.event_start[EventType.CIRCLE]] = 0.0
-    times = lp.time_range(v)
+    times = time_range(v)
     now[0, times.start + 5 if inside else times.stop - 1] = 0.0
     p = lookback_after(v, before, now).softmax(1)
     assert torch.isfinite(p).all() and p.sum() == pytest.approx(1)
     assert p[0, times.start if inside else times.stop - 1] == pytest.approx(1)
+
+
+def test_lookback_rule_where_nearly_everything_lies_in_the_lookback(types_first):
+    """Of 1e-11 for all other times a float knows nothing once it is taken from 1; the other times still share it."""
+    v = types_first
+    before, now = (torch.full((1, v.vocab_size_out), -torch.inf) for _ in range(2))
+    before[0, v.event_start[EventType.CIRCLE]] = 0.0
+    times = time_range(v)
+    now[0, times.start + 5] = 25.0
+    now[0, times.stop - 1], now[0, times.stop - 2] = 1.0, 0.0
+    p = lookback_after(v, before, now).softmax(1)[0]
+    expected = torch.tensor([0.0, 1.0]).softmax(0)
+    torch.testing.assert_close(p[times.stop - 2 : times.stop], expected)
 
 
 # ---- rows of a batch
@@ -268,7 +282,7 @@ def test_lookback_rule_at_the_ends_of_its_range(types_first, e, inside):
 
 def different_rows(v):
     """Rows that differ in every parameter, and one without any rule."""
-    times = lp.time_range(v)
+    times = time_range(v)
     ticks = torch.full((times.stop - times.start,), float("-inf"))
     ticks[::7] = 0.0
     return [
@@ -283,7 +297,7 @@ def different_rows(v):
 
 def walk(v, rows, tokens, logits, swap=None):
     """Stepping of rows over given tokens (R, T) and logits (T, R, V); `swap` (step, index) reorders the rows."""
-    history = lp.TokenHistory(v, tokens[:, :1], tokens.shape[1])
+    history = TokenHistory(v, tokens[:, :1], tokens.shape[1])
     chain = lp.stack(rows)
     found = []
     for step in range(tokens.shape[1]):
@@ -304,7 +318,7 @@ def tokens_and_logits(v, rows, length=24, seed=0):
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(0, v.vocab_size_out, (rows, length), generator=generator)
     typed = v.event_start[EventType.CIRCLE]
-    times = lp.time_range(v)
+    times = time_range(v)
     tokens[:, 1::3] = typed
     tokens[:, 2::3] = torch.randint(times.start, times.stop, (rows, len(range(2, length, 3))), generator=generator)
     return tokens, torch.randn(length, rows, v.vocab_size_out, generator=generator) * 4
@@ -321,16 +335,26 @@ def test_rows_get_in_a_batch_what_they_get_alone(types_first):
             torch.testing.assert_close(a[number], b[0], atol=1e-5, rtol=0)
 
 
-def test_reordered_rows_take_their_state_along(types_first):
+@pytest.mark.parametrize("after", [9, 10, 11], ids=["before a type", "before its time", "after it"])
+def test_reordered_rows_take_their_state_along(after, types_first):
     """As beams do: after a step row 0 goes on as row 2 was, and two rows as row 5 was."""
     v = types_first
     rows = different_rows(v)
     tokens, logits = tokens_and_logits(v, len(rows))
     index = [2, 5, 5, 1]
     straight = walk(v, rows, tokens, logits)
-    swapped = walk(v, rows, tokens, logits, swap=(10, index))
-    for step in range(11, tokens.shape[1]):
+    swapped = walk(v, rows, tokens, logits, swap=(after, index))
+    for step in range(after + 1, tokens.shape[1]):
         torch.testing.assert_close(swapped[step], straight[step][index], atol=1e-6, rtol=0)
+
+
+def test_a_rule_stays_harmless_when_the_rows_that_had_it_have_left(types_first):
+    v = types_first
+    rows = different_rows(v)
+    tokens, logits = tokens_and_logits(v, len(rows))
+    left = walk(v, rows, tokens, logits, swap=(3, [0, 0]))
+    for step in range(4, tokens.shape[1]):
+        torch.testing.assert_close(left[step], logits[step, [0, 0]])
 
 
 # ---- all positions of a prompt
@@ -360,7 +384,7 @@ def test_all_positions_of_golden_prompts_equal_stepping(preset):
         generator = torch.Generator().manual_seed(len(ids))
         logits = torch.randn(len(ids), vocabulary.vocab_size_out, generator=generator) * 3
         at_once = lp.process_prompt(rules, vocabulary, ids, logits.clone(), start)
-        history = lp.TokenHistory(vocabulary, torch.tensor([ids[: start + 1]]), len(ids))
+        history = TokenHistory(vocabulary, torch.tensor([ids[: start + 1]]), len(ids))
         chain = lp.stack([rules])
         for position in range(start, len(ids)):
             if position > start:
@@ -383,7 +407,7 @@ def names_for(version, mode, context=ContextType.MAP, lookback=True, lookahead=T
     options = resolve_options(request, profile, None)
     length = profile.window_ms
     span = WindowSpan(0, length, options.lookback * length * lookback, options.lookahead * length * lookahead)
-    times = lp.time_range(vocabulary)
+    times = time_range(vocabulary)
     weights = torch.zeros(times.stop - times.start) if ticks else None
     rules = lp.processors_for(options, profile, vocabulary, context, span, weights)
     return [f"{type(p).__name__}{describe(p)}" for p in rules]

@@ -67,6 +67,17 @@ def test_next_window_starts_afresh_in_the_same_memory(model, windows):
     torch.testing.assert_close(found, model.step(some_ids(1, 5), model.new_cache(1, encoder_hidden=windows[1:2])))
 
 
+def test_next_window_begins_at_the_first_position(family):
+    """Also where positions are learned and absolute."""
+    model, encoded, ids = family.model, family.encoded, some_ids(1, 12) % 50 + 3
+    cache = model.new_cache(1, encoder_hidden=encoded[:1])
+    model.step(ids, cache)
+    cache.set_encoder(encoded[1:2])
+    fresh = model.new_cache(1, encoder_hidden=encoded[1:2])
+    for chunk in (ids[:, :5], ids[:, 5:6]):
+        torch.testing.assert_close(model.step(chunk, cache), model.step(chunk, fresh), atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_rows_continue_other_rows_in_this_cache_or_in_a_narrower_one(model, windows, shared):
     ids = some_ids(3, 8)
@@ -145,7 +156,7 @@ def test_teacher_forced_and_stepped_logits_agree(model, precision, bound):
     if precision == "amp":  # the whole pass really runs in bfloat16 where steps do
         model.precision = "fp32"
         with torch.no_grad():
-            exact = model(encoder_outputs=model.encode(audio), decoder_input_ids=ids).logits
+            exact = model(encoder_outputs=hidden.float(), decoder_input_ids=ids).logits
         assert (exact - forced).abs().max().item() > 1e-5
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from osuT5 import Request, generate  # noqa: E402
-from osuT5.inference import song_loop  # noqa: E402
+from osuT5.inference import track as track_module  # noqa: E402
 from osuT5.inference.resolve import EMBEDDED_MODEL  # noqa: E402
 from osuT5.model import load_model  # noqa: E402
 
@@ -43,13 +43,13 @@ def open_embedded():
 def ids_of_mode(mode: int, model) -> list[list[int]]:
     """The ids of every window, in the order in which they were written."""
     written: list[list[int]] = []
-    append = song_loop.append_window
+    append = track_module.append_window
 
     def spy(sequence, ids, *rest):
         written.append([int(i) for i in ids])
         return append(sequence, ids, *rest)
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(song_loop, "append_window", spy):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(track_module, "append_window", spy):
         request = Request(
             audio_path=str(SONG), output_path=folder, gamemode=mode, end_time=END_MS, seed=10 + mode, **MODES[mode]
         )
