@@ -612,14 +612,14 @@ MUTANTS = (
     ),
     mutant(
         "a given model is silent about the adapter",
-        P + "ignored.py",
+        P + "notices.py",
         'for option in ("model_path", "lora_path"):',
         'for option in ("model_path",):',
         IGNORED + "test_a_given_model_does_not_follow_options_of_loading",
     ),
     mutant(
         "guidance below 1 is silent",
-        P + "ignored.py",
+        P + "notices.py",
         "    if options.cfg_scale < 1:\n",
         "    if False:\n",
         IGNORED + "test_wishes_without_effect_are_said",

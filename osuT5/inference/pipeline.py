@@ -14,9 +14,8 @@ from osuT5.errors import InputError, RejectedMap
 from osuT5.events import ContextType, EventSequence, merge
 from osuT5.inference import output
 from osuT5.inference.audio_facts import audio_facts, check_song
-from osuT5.inference.ignored import ignored_by_given_model, ignored_conditions
 from osuT5.inference.map_settings import background_file, map_settings
-from osuT5.inference.notices import by_kind, repairs
+from osuT5.inference.notices import by_kind, ignored_by_given_model, ignored_conditions, repairs
 from osuT5.inference.postprocess import build, place, unpack_positions
 from osuT5.inference.progress import CancelToken, Notice, OnProgress, Restart, Stage, silent
 from osuT5.inference.red_lines import find_red_lines

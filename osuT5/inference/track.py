@@ -25,7 +25,6 @@ from osuT5.events import (
     fill_times,
 )
 from osuT5.events.prompt import negative_conditions
-from osuT5.inference.contexts import given_sequence, template_inputs
 from osuT5.inference.decoder import Row
 from osuT5.inference.logits_processors import end_ids, processors_for
 from osuT5.inference.map_settings import map_settings
@@ -35,7 +34,7 @@ from osuT5.inference.progress import Objects
 from osuT5.inference.resolve import Inputs, ResolvedOptions
 from osuT5.inference.sampling import keyed_generator
 from osuT5.inference.session import Conditions, SongSession, encoder_conditions
-from osuT5.inference.templates import Task
+from osuT5.inference.templates import Task, given_sequence, template_inputs
 from osuT5.inference.tick_weights import TickWeights
 
 

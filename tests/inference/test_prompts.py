@@ -16,8 +16,7 @@ from osuT5.events import (
     load_profile,
 )
 from osuT5.events.prompt import PromptBuilder, negative_conditions
-from osuT5.inference.contexts import given_sequence, template_inputs
-from osuT5.inference.templates import choose_task
+from osuT5.inference.templates import choose_task, given_sequence, template_inputs
 
 RECORDED = load_json("prompts.json.gz")
 
