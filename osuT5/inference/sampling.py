@@ -33,15 +33,16 @@ def multinomial(
     """Draws by probability with a CPU generator for each row; None takes the best id. (R, V) -> (R,).
 
     Args:
-        alive: rows to draw for, the others get 0; None = all.
+        alive: rows to draw for, the others get any id; None = all.
     """
+    best = logits.argmax(dim=1)
+    if all(generator is None for generator in generators):
+        return best
     p = logits.softmax(dim=1)
-    tokens = torch.zeros(len(p), dtype=torch.long)
     for row in range(len(p)) if alive is None else alive:
-        generator = generators[row]
-        drawn = p[row].argmax() if generator is None else torch.multinomial(p[row], 1, generator=generator)[0]
-        tokens[row] = drawn
-    return tokens
+        if generators[row] is not None:
+            best[row] = torch.multinomial(p[row], 1, generator=generators[row])
+    return best
 
 
 class FusedSampler:

@@ -45,7 +45,7 @@ class TokenHistory:
         self.vocabulary = vocabulary
         self.length = ids.shape[1]
         self.ids = torch.nn.functional.pad(ids, (0, max_tokens))
-        self.state = {"time_floor": _time_floors(vocabulary, ids)[:, -1]}
+        self.state: dict[str, Tensor] = {}
 
     def back(self, count: int) -> Tensor:
         """The id `count` places back, 1 = the last; (R,), 0 where there is none."""
@@ -54,6 +54,8 @@ class TokenHistory:
     @property
     def time_floor(self) -> Tensor:
         """The last time id of the context being written, or the first time id where there is none yet; (R,)."""
+        if "time_floor" not in self.state:  # kept up from its first use on
+            self.state["time_floor"] = _time_floors(self.vocabulary, self.ids[:, : self.length])[:, -1]
         return self.state["time_floor"]
 
     def previous(self, name: str, value: Tensor) -> Tensor:
@@ -66,7 +68,8 @@ class TokenHistory:
         """`tokens`: (R,) the ids just sampled."""
         self.ids[:, self.length] = tokens
         self.length += 1
-        self.state["time_floor"] = _next_floor(self.vocabulary, tokens, self.time_floor)
+        if "time_floor" in self.state:
+            self.state["time_floor"] = _next_floor(self.vocabulary, tokens, self.state["time_floor"])
 
     def select(self, index: Tensor) -> None:
         """Row i goes on as what row `index[i]` was; fewer, more or other rows."""
