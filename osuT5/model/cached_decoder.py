@@ -37,9 +37,9 @@ class KVCache:
     Attributes:
         length: columns written so far, pads included.
         capacity: columns that fit; grows in steps up to `max_length`.
-        keys: per layer (R, H, d, capacity), rotated; in this layout the scores of one query are fastest.
-        values: per layer (R, H, capacity, d).
-        cross_keys, cross_values: per layer (E, H, S, d) with E = 1 (all rows attend to one window) or E = R.
+        keys: per layer (R * H, d, capacity), rotated; in this layout the scores of one query are fastest.
+        values: per layer (R * H, capacity, d).
+        cross_keys, cross_values: per layer (E * H, S, d) with E = 1 (all rows attend to one window) or E = R.
         column: (1,) the next column, on the device. positions: (R,) tokens without pads so far, on the device.
         bias: (R, 1, 1, capacity) added to attention scores: 0 where a row may look, hugely negative elsewhere.
     """
@@ -75,7 +75,7 @@ class KVCache:
             )
         pairs = self.decoder.cross_keys_values(encoder_hidden)
         copies = 1 if encoder_hidden.shape[0] == 1 else self.rows // encoder_hidden.shape[0]
-        pairs = [(k.repeat(copies, 1, 1, 1), v.repeat(copies, 1, 1, 1)) for k, v in pairs] if copies > 1 else pairs
+        pairs = [(k.repeat(copies, 1, 1), v.repeat(copies, 1, 1)) for k, v in pairs] if copies > 1 else pairs
         keys, values = [list(side) for side in zip(*pairs, strict=True)]
         if self.cross_keys and self.cross_keys[0].shape == keys[0].shape:  # into place: graphs keep their addresses
             for old, new in zip(self.cross_keys + self.cross_values, keys + values, strict=True):
@@ -104,13 +104,13 @@ class KVCache:
         old_keys, old_values, old = self.keys, self.values, self.capacity
         # zeros, not garbage: a column that nobody may see still takes part in the product, with weight 0
         decoder, layers = self.decoder, range(self.decoder.layer_count)
-        shape = (self.rows, decoder.heads, decoder.head_dim, capacity)
+        heads, d = self.rows * decoder.heads, decoder.head_dim
         zeros = partial(torch.zeros, dtype=decoder.compute_dtype, device=decoder.device)
-        self.keys = [self._in_place(zeros(shape)) for _ in layers]
-        self.values = [self._in_place(zeros(*shape[:2], capacity, decoder.head_dim)) for _ in layers]
+        self.keys = [self._in_place(zeros(heads, d, capacity)) for _ in layers]
+        self.values = [self._in_place(zeros(heads, capacity, d)) for _ in layers]
         for layer in layers if old else ():
             self.keys[layer][..., :old] = old_keys[layer]
-            self.values[layer][:, :, :old] = old_values[layer]
+            self.values[layer][:, :old] = old_values[layer]
         bias = torch.full((self.rows, 1, 1, capacity), self.lowest, dtype=self.bias.dtype, device=self.bias.device)
         bias[..., :old] = self.bias
         self.bias, self.capacity = self._in_place(bias), capacity
@@ -124,20 +124,22 @@ class KVCache:
         """
         self.reserve(source.capacity)
         used = source.length
+        heads = self.decoder.heads
+        lines = (index[:, None] * heads + torch.arange(heads, device=index.device)).flatten()  # of (R * H, …)
         for layer in range(self.decoder.layer_count):
-            self.keys[layer][..., :used] = source.keys[layer][..., :used].index_select(0, index)
-            self.values[layer][:, :, :used] = source.values[layer][:, :, :used].index_select(0, index)
+            self.keys[layer][..., :used] = source.keys[layer][..., :used].index_select(0, lines)
+            self.values[layer][:, :used] = source.values[layer][:, :used].index_select(0, lines)
         bias = source.bias[..., :used].index_select(0, index)
         self.bias.fill_(self.lowest)
         self.bias[..., :used] = bias
         self.positions.copy_(source.positions.index_select(0, index))
         self.column.copy_(source.column)
         self.length = used
-        shared = source.cross_keys[0].shape[0] == 1
+        shared = source.cross_keys[0].shape[0] == heads
         if self is source and shared:
             return
         cross = source.cross_keys + source.cross_values
-        taken = cross if shared else [t.index_select(0, index) for t in cross]
+        taken = cross if shared else [t.index_select(0, lines) for t in cross]
         if self.cross_keys and self.cross_keys[0].shape == taken[0].shape:
             for old, new in zip(self.cross_keys + self.cross_values, taken, strict=True):
                 old.copy_(new)
@@ -166,7 +168,7 @@ def columns_for(length: int, device: torch.device) -> int:
 
 
 class _Affine(NamedTuple):
-    """A linear layer, weight (out, in), or a norm (weight as its function wants it)."""
+    """A linear layer (weight transposed: in x out) or a norm (weight as its function wants it)."""
 
     weight: Tensor
     bias: Tensor | None
@@ -189,7 +191,7 @@ class _LayerWeights(NamedTuple):
 
 def _linear(x: Tensor, w: _Affine) -> Tensor:
     """(N, in) -> (N, out)."""
-    return F.linear(x, w.weight, w.bias)
+    return torch.mm(x, w.weight) if w.bias is None else torch.addmm(w.bias, x, w.weight)
 
 
 def _packed_linear(x: Tensor, w: _Affine) -> Tensor:
@@ -237,6 +239,8 @@ class CachedDecoder:
         self.position_table = None if settings.family.rotary else decoder.embed_positions.weight.detach()
         self.heads = settings.decoder_heads
         self.head_dim = settings.d_model // settings.decoder_heads
+        self.scale = self.head_dim**-0.5
+        self.no_bias = torch.zeros(1, 1, 1, dtype=self.compute_dtype, device=self.device)
         self.layer_count = settings.decoder_layers
         self.max_positions = settings.max_target_positions
         tables: list[RotaryTable] = []
@@ -249,7 +253,7 @@ class CachedDecoder:
             self.layers.append(
                 _LayerWeights(
                     gather_norm(layer.self_attn_layer_norm),
-                    _Affine(weight.detach(), None if bias is None else bias.detach()),
+                    _Affine(weight.detach().t(), None if bias is None else bias.detach()),
                     _gather_linear(out),
                     gather_norm(layer.cross_norm),
                     _gather_linear(query),
@@ -279,9 +283,10 @@ class CachedDecoder:
         self.is_compiled = True
 
     def cross_keys_values(self, encoder_hidden: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """(E, S, D) -> per layer keys and values (E, H, S, d)."""
+        """(E, S, D) -> per layer keys and values (E * H, S, d)."""
         with torch.autocast(encoder_hidden.device.type, self.autocast, enabled=self.autocast is not None):
-            return [layer.keys_values(encoder_hidden) for layer in self.decoder.layers]
+            pairs = [layer.keys_values(encoder_hidden) for layer in self.decoder.layers]
+        return [(k.flatten(0, 1), v.flatten(0, 1)) for k, v in pairs]
 
     def step(self, ids: Tensor, cache: KVCache) -> Tensor:
         """One token for every row, (R,) -> logits (R, V_out) float32; advances the cache by a column."""
@@ -333,15 +338,22 @@ class CachedDecoder:
                 qk = qkv[:, :2]
                 rolled = qk.roll(d // 2, -1)
                 qk.mul_(cos).addcmul_(rolled, sin)
-            qkv = qkv.unsqueeze(3)
-            k.index_copy_(3, column, qkv[:, 1].transpose(2, 3))
-            v.index_copy_(2, column, qkv[:, 2])
+            q, new_k, new_v = qkv.transpose(0, 1).reshape(3, rows * heads, 1, d).unbind(0)
+            k.index_copy_(2, column, new_k.transpose(1, 2))
+            v.index_copy_(1, column, new_v)
             if w.window not in seen:
                 seen[w.window] = _score_bias(bias, column, w.window, heads)
-            attended = _attend_one(qkv[:, 0], k, v, seen[w.window])
+            attended = _attend_one(q, k, v, seen[w.window], self.scale)
             x = x + linear(attended.view(rows, heads * d), w.self_out)
-            attended = _cross_attend_one(linear(norm(x, w.cross_norm), w.query), cross_k, cross_v)
-            x = x + linear(attended, w.cross_out)
+            q = linear(norm(x, w.cross_norm), w.query)
+            if cross_k.shape[0] > heads or rows == 1:  # a window of its own for each row
+                q = q.view(rows * heads, 1, d)
+                attended = _attend_one(q, cross_k.transpose(1, 2), cross_v, self.no_bias, self.scale)
+            else:  # the rows are queries of one product
+                q = q.view(rows, heads, d).transpose(0, 1)
+                attended = _attend_one(q, cross_k.transpose(1, 2), cross_v, self.no_bias, self.scale)
+                attended = attended.transpose(0, 1).reshape(rows, heads * d)
+            x = x + linear(attended.view(rows, heads * d), w.cross_out)
             x = x + linear(F.gelu(linear(norm(x, w.ffn_norm), w.fc1)), w.fc2)
         column += 1
         positions += 1
@@ -379,6 +391,7 @@ class CachedDecoder:
                 rolled = qk.roll(d // 2, -1)
                 qk.mul_(cos).addcmul_(rolled, sin)
             q, new_k, new_v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+            k, v = k.view(rows, heads, d, -1), v.view(rows, heads, -1, d)
             k[..., start:end] = new_k.transpose(2, 3)
             v[:, :, start:end] = new_v
             mask = masks[w.window]
@@ -387,7 +400,7 @@ class CachedDecoder:
             )
             x = x + _linear(attended.transpose(1, 2).reshape(rows * tokens, heads * d), w.self_out)
             q = _linear(self.norm(x, w.cross_norm), w.query).view(rows, tokens, heads, d).transpose(1, 2)
-            attended = _cross_attention(q, cross_k, cross_v).transpose(1, 2)
+            attended = _cross_attention(q, cross_k, cross_v)
             x = x + _linear(attended.reshape(rows * tokens, heads * d), w.cross_out)
             x = x + _linear(F.gelu(_linear(self.norm(x, w.ffn_norm), w.fc1)), w.fc2)
         cache.length = end
@@ -411,7 +424,7 @@ class CachedDecoder:
         """Copies of the weights in oneDNN's layout, or the plain ones where this build of torch has no such product."""
 
         def pack(w: _Affine) -> _Affine:
-            return w._replace(packed=torch.ops.mkldnn._reorder_linear_weight(w.weight, rows))
+            return w._replace(packed=torch.ops.mkldnn._reorder_linear_weight(w.weight.t(), rows))
 
         try:
             proj_out = pack(self.proj_out)
@@ -424,42 +437,27 @@ class CachedDecoder:
 
 
 def _gather_linear(module: nn.Linear) -> _Affine:
-    return _Affine(module.weight.detach(), None if module.bias is None else module.bias.detach())
+    return _Affine(module.weight.detach().t(), None if module.bias is None else module.bias.detach())
 
 
 def _cross_attention(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """(R, H, T, d) over (E, H, S, d) -> (R, H, T, d); rows of one window are queries of one product."""
+    """(R, H, T, d) over (E * H, S, d) -> (R, T, H, d); rows of one window are queries of one product."""
     rows, heads, tokens, d = q.shape
-    if keys.shape[0] == rows:
-        return F.scaled_dot_product_attention(q, keys, values)
+    if keys.shape[0] == rows * heads:
+        out = F.scaled_dot_product_attention(q, keys.view(rows, heads, -1, d), values.view(rows, heads, -1, d))
+        return out.transpose(1, 2)
     q = q.transpose(0, 1).reshape(1, heads, rows * tokens, d)
-    out = F.scaled_dot_product_attention(q, keys, values)
-    return out.view(heads, rows, tokens, d).transpose(0, 1).contiguous()
+    return F.scaled_dot_product_attention(q, keys[None], values[None]).view(heads, rows, tokens, d).permute(1, 2, 0, 3)
 
 
-def _attend_one(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Self-attention of one query a row: (R, H, 1, d) over (R, H, d, C) and (R, H, C, d) -> (R * H, 1, d).
+def _attend_one(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """Attention of few queries: (N, Q, d) over (N, d, S) and (N, S, d) -> (N, Q, d); `bias` broadcasts to (N, Q, S).
 
     Two batched products: on a CPU faster than the fused kernel, which is made for many queries and, for a single one,
     splits its sums by the number of threads.
     """
-    rows, heads, _, d = q.shape
-    pairs = rows * heads
-    scores = torch.baddbmm(bias, q.reshape(pairs, 1, d), keys.view(pairs, d, -1), alpha=d**-0.5)
-    weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
-    return torch.bmm(weights, values.view(pairs, -1, d))
-
-
-def _cross_attend_one(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Cross-attention of one query a row: (R, H * d) over (E, H, S, d) -> (R, H * d); E = 1 or R."""
-    windows, heads, length, d = keys.shape
-    rows = q.shape[0]
-    q = q.view(windows, rows // windows, heads, d).transpose(1, 2).reshape(windows * heads, rows // windows, d)
-    keys, values = keys.reshape(-1, length, d), values.reshape(-1, length, d)
-    scores = torch.baddbmm(q[:1, :1, :1], q, keys.transpose(1, 2), beta=0, alpha=d**-0.5)
-    weights = scores.softmax(-1, dtype=torch.float32).to(values.dtype)
-    attended = torch.bmm(weights, values).view(windows, heads, rows // windows, d)
-    return attended.transpose(1, 2).reshape(rows, heads * d)
+    scores = torch.baddbmm(bias, q, keys, alpha=scale)
+    return torch.bmm(scores.softmax(-1, dtype=torch.float32).to(values.dtype), values)
 
 
 def _score_bias(bias: Tensor, column: Tensor, window: int | None, heads: int) -> Tensor:
