@@ -392,7 +392,7 @@ MUTANTS = (
     mutant(
         "copied rows hear the windows of others",
         CACHE,
-        "[t.index_select(0, index) for t in cross]",
+        "[t.index_select(0, lines) for t in cross]",
         "[t[: len(index)] for t in cross]",
         KV + "test_rows_continue_other_rows_in_this_cache_or_in_a_narrower_one",
     ),
