@@ -393,7 +393,7 @@ MUTANTS = (
         "copied rows hear the windows of others",
         CACHE,
         "[t.index_select(0, lines) for t in cross]",
-        "[t[: len(index)] for t in cross]",
+        "[t[: len(lines)] for t in cross]",
         KV + "test_rows_continue_other_rows_in_this_cache_or_in_a_narrower_one",
     ),
     mutant(
@@ -506,7 +506,7 @@ MUTANTS = (
     mutant(
         "encodings are kept without their conditions",
         P + "session.py",
-        "key = (settings, plan.stride_samples,",
+        "key = (settings_key(conditions), plan.stride_samples,",
         "key = (plan.stride_samples,",
         SESSION + "test_other_conditions_of_the_encoder_are_encoded_apart",
     ),

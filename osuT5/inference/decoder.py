@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from osuT5.errors import InputError
 from osuT5.events.prompt import Prompt
 from osuT5.inference.logits_processors import (
     Guidance,
@@ -28,7 +29,6 @@ from osuT5.inference.threads import intra_op_threads
 from osuT5.inference.token_history import TokenHistory
 from osuT5.model import KVCache, Mapperatorinator
 
-BUCKETS = (1, 2, 4, 8, 16, 32)
 Column = list[int | None]  # a token for every row, None for rows that have ended
 
 
@@ -80,6 +80,7 @@ class Decoder:
     guidance: Guidance = classifier_free_guidance
     threads: int | None = None
     _caches: dict[int, KVCache] = field(default_factory=dict, repr=False)
+    _is_busy: bool = field(default=False, repr=False)
 
     @torch.inference_mode()
     def generate(self, rows: Sequence[Row], encoder_hidden: Tensor) -> Iterator[Column]:
@@ -88,6 +89,21 @@ class Decoder:
         Args:
             encoder_hidden: (1, S, D) for all rows, or (R, S, D).
         """
+        limit = self.model.config.max_target_positions
+        windows = encoder_hidden.shape[0]
+        if windows not in (1, len(rows)):
+            raise InputError(f"{len(rows)} rows need encoder output of 1 or {len(rows)} windows, not {windows}")
+        if any(row.max_length > limit for row in rows):
+            raise InputError(f"this model decodes up to {limit} tokens a window; set max_length to that or less")
+        if self._is_busy:
+            raise InputError("this decoder is generating already; read or close that first, or use another decoder")
+        self._is_busy = True
+        try:
+            yield from self._generate(rows, encoder_hidden)
+        finally:
+            self._is_busy = False
+
+    def _generate(self, rows: Sequence[Row], encoder_hidden: Tensor) -> Iterator[Column]:
         ends = [frozenset(row.end_ids) for row in rows]
         left = [row.max_tokens for row in rows]
         batch = _Batch(self, [i for i, n in enumerate(left) if n > 0], rows, encoder_hidden)
@@ -113,7 +129,7 @@ class Decoder:
         if cache is None or cache.max_length < columns:
             limit = self.model.config.max_target_positions
             cache = self._caches[rows] = self.model.new_cache(rows, limit, max_pads=max(limit, columns - limit))
-            for other in [n for n in self._caches if n not in BUCKETS and n != rows]:
+            for other in [n for n in self._caches if n != bucket(n) and n != rows]:
                 del self._caches[other]
         return cache
 
@@ -154,6 +170,8 @@ class _Batch:
             self.cache.set_encoder(encoder_hidden)
             padded = any(len(t) < length for t in texts)
             self.logits = self.model.step(ids, self.cache, (ids != 0) if padded else None)
+        if not bool(self.logits.isfinite().all()):
+            raise InputError("the model's output is not finite: weights are damaged or overflow; try precision=fp32")
         self.history = TokenHistory(self.model.vocabulary, ids[: len(chosen)], most)
         self.processors = stack([row.processors for row in chosen], self.device)
         self.generators = [row.generator for row in chosen]
@@ -229,8 +247,8 @@ class _Batch:
 
 
 def bucket(rows: int) -> int:
-    """The smallest bucket that holds so many rows."""
-    return next((size for size in BUCKETS if size >= rows), rows)
+    """The smallest bucket that holds so many rows: 1, 2, 4, 8, 16, 32, …"""
+    return 1 << (rows - 1).bit_length()
 
 
 def collect(columns: Iterator[Column], count: int) -> list[list[int]]:

@@ -206,18 +206,22 @@ class Temperature(LogitsProcessor):
 
     def prepare(self, device: torch.device) -> None:
         self.temperature = torch.tensor([row for row, _ in self.rows], device=device)
-        conditions = list(dict.fromkeys((back, types) for _, rules in self.rows for back, types, _ in rules))
-        self.rules = []
-        for condition in conditions:
-            values = [{r[:2]: r[2] for r in rules}.get(condition, base) for base, rules in self.rows]
-            table = id_table(self.vocabulary, condition[1]).to(device)
-            self.rules.append((condition[0], table, torch.tensor(values, device=device)))
+        self.rules = []  # those of the least precedence first; (how far back, table of ids, rows, temperatures)
+        for level in reversed(range(max(len(rules) for _, rules in self.rows))):
+            at_level = [rules[level] if level < len(rules) else None for _, rules in self.rows]
+            for back, types in dict.fromkeys(rule[:2] for rule in at_level if rule is not None):
+                has = [rule is not None and rule[:2] == (back, types) for rule in at_level]
+                values = [rule[2] if found else 1.0 for rule, found in zip(at_level, has, strict=True)]
+                table = id_table(self.vocabulary, types).to(device)
+                self.rules.append(
+                    (back, table, torch.tensor(has, device=device), torch.tensor(values, device=device))
+                )
         self.has_zero = any(t <= 0 for base, rules in self.rows for t in (base, *(r[2] for r in rules)))
 
     def __call__(self, logits: Tensor, history: History) -> Tensor:
         temperature = self.temperature
-        for back, table, value in reversed(self.rules):
-            temperature = torch.where(table[history.back(back)], value, temperature)
+        for back, table, has, value in self.rules:
+            temperature = torch.where(table[history.back(back)] & has, value, temperature)
         temperature = temperature[:, None]
         scaled = logits / temperature.clamp_min(1e-6)
         if self.has_zero:
@@ -325,6 +329,9 @@ ORDER: tuple[type[LogitsProcessor], ...] = (
 
 def stack(rows: Sequence[Sequence[LogitsProcessor]], device: torch.device | str = "cpu") -> list[LogitsProcessor]:
     """One chain for a batch from the rules of each row."""
+    unknown = {type(p).__name__ for row in rows for p in row if not isinstance(p, ORDER)}
+    if unknown:
+        raise TypeError(f"{', '.join(sorted(unknown))} has no place in ORDER")
     chain: list[LogitsProcessor] = []
     for kind in ORDER:
         found = [[p for p in row if isinstance(p, kind)] for row in rows]

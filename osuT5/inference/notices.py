@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 
-import torch
-
 from osuT5.beatmap.verify import Finding
 from osuT5.events import Profile, Vocabulary
 from osuT5.inference.request import Request
@@ -63,7 +61,7 @@ def _unknown(option: str, descriptor: str | int, vocabulary: Vocabulary) -> str:
 def ignored_by_given_model(request: Request, model: Mapperatorinator) -> list[str]:
     """One sentence for each option of the request that a model which is loaded already does not follow."""
     notices = []
-    if request.device not in (None, "auto") and torch.device(request.device).type != model.device.type:
+    if request.device not in (None, "auto") and request.device.split(":")[0] != model.device.type:
         notices.append(f"device={request.device}: ignored, the model that was given is on {model.device}")
     if request.precision is not None and request.precision != model.precision:
         notices.append(f"precision={request.precision}: ignored, the model that was given is {model.precision}")

@@ -59,7 +59,7 @@ def overwrite_reference(beatmap: Beatmap, path: Path) -> list[Path]:
 def write_rejected(text: str, beatmap: Beatmap, findings: list[str], folder: Path) -> Path:
     """Keeps an attempt that the gate refused as `*.rejected.osu`, with its findings as comments."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (beatmap_name(beatmap).removesuffix(".osu") + ".rejected.osu")
+    path = free_path(folder / (beatmap_name(beatmap).removesuffix(".osu") + ".rejected.osu"))
     partial = path.with_name(path.name + ".partial")
     lines = text.splitlines()
     comments = [f"// {f}" for f in findings]

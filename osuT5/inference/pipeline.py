@@ -76,6 +76,8 @@ def generate(
     inputs = read_inputs(request)
     notify(report, request.notices())
     if session is not None:
+        if model is not None and model is not session.model:
+            raise InputError("a model and a session of another model were given; give one of them")
         model = session.model
     if model is None:
         model = open_model(request, inputs, report)
@@ -104,9 +106,10 @@ def generate(
             beatmap=rejected.beatmap,
             text=rejected.text,
         ) from None
-    cancel.check()
     if save:
         report(Stage("write"))
+    cancel.check()
+    if save:
         result.paths = save_maps(inputs, options, result.beatmaps, session.song)
     result.stats["seconds"] = time.perf_counter() - began
     return result
@@ -153,14 +156,21 @@ def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnPro
     Raises:
         RejectedMap: for the first map whose attempts are used up.
     """
+    with session.lock:
+        return _make_maps(session, tasks, on_progress, cancel)
+
+
+def _make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnProgress, cancel: CancelToken) -> Result:
     stats = LoopStats()
     plan = session.plan(tasks[0].options)
+    cancel.check()
     session.measure_threads()
     timing = find_red_lines(session, tasks[0], on_progress, cancel, stats)
     maps: list[Beatmap | None] = [None] * len(tasks)
     findings: list[Finding] = []
     waiting = list(range(len(tasks)))
     for attempt in range(ATTEMPTS):
+        cancel.check()
         tracks = [open_track(session, tasks[n], (attempt, n), timing) for n in waiting]
         loop = SongLoop(session, plan, tracks, on_progress, cancel, stats)
         loop.run(c for c in tasks[0].task.wanted if c not in tracks[0].given)
@@ -174,8 +184,9 @@ def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnPro
                 continue
             on_progress(Stage("verify"))
             checked = gate(beatmap, audio_facts(session.song, task.inputs.audio_path))
-            notify(on_progress, repairs(checked.findings))
             if verify == "report" or checked.passed:
+                if verify != "report":
+                    notify(on_progress, repairs(checked.findings))
                 maps[number] = beatmap if verify == "report" else checked.beatmap
                 findings += checked.findings
                 continue
@@ -190,6 +201,7 @@ def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnPro
     else:
         checked = rejected[waiting[0]]
         reasons = [f"{f.code} {f.message}" for f in checked.findings if f.blocking]
+        reasons = reasons or ["too many objects would have to be dropped"]
         message = f"no attempt passed verification ({'; '.join(reasons[:3])}); try another seed, or verify=report"
         raise RejectedMap(message, reasons=reasons, beatmap=checked.beatmap, text=checked.text)
     numbers = {

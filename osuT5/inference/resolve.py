@@ -220,6 +220,9 @@ class ResolvedOptions:
     values: Mapping[str, Any]
     sources: Mapping[str, str]
 
+    def __reduce__(self) -> tuple:
+        return _frozen, (dict(self.values), dict(self.sources))
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self.__dict__["values"][name]
@@ -231,10 +234,7 @@ class ResolvedOptions:
         unknown = changes.keys() - self.values.keys()
         if unknown:
             raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
-        return ResolvedOptions(
-            MappingProxyType({**self.values, **changes}),
-            MappingProxyType({**self.sources, **dict.fromkeys(changes, "request")}),
-        )
+        return _frozen({**self.values, **changes}, {**self.sources, **dict.fromkeys(changes, "request")})
 
     @property
     def contexts(self) -> list[ContextType]:
@@ -274,6 +274,12 @@ class ResolvedOptions:
         )
 
 
+def _frozen(values: Mapping[str, Any], sources: Mapping[str, str]) -> ResolvedOptions:
+    """With lists of their own: a profile's must not change with them."""
+    own = {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+    return ResolvedOptions(MappingProxyType(own), MappingProxyType(dict(sources)))
+
+
 def resolve_options(request: Request, profile: Profile, reference: Beatmap | None) -> ResolvedOptions:
     """Every option's value from, in falling order, request, reference beatmap, model profile and general default."""
     wanted = {f.name: getattr(request, f.name) for f in fields(request)}
@@ -305,7 +311,7 @@ def resolve_options(request: Request, profile: Profile, reference: Beatmap | Non
     if values["circle_size"] is None and values["gamemode"] != MANIA:
         values["circle_size"] = difficulty_values(values["gamemode"], values["difficulty"]).cs
         sources["circle_size"] = "default"
-    return ResolvedOptions(MappingProxyType(values), MappingProxyType(sources))
+    return _frozen(values, sources)
 
 
 def check_against_model(options: ResolvedOptions, profile: Profile, reference: Beatmap | None = None) -> None:

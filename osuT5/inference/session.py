@@ -6,6 +6,7 @@ kept and used for any number of requests about its song; their results do not de
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -27,12 +28,12 @@ from osuT5.timing import find_timing
 if TYPE_CHECKING:
     from osuT5.inference.resolve import ResolvedOptions
 
-ENCODINGS_BYTES = 2**30
+ENCODINGS_BYTES = 2**31  # four songs of four minutes for the largest models
 # Songs from here on keep encoder output in half precision: by length and never by free memory, so that a request gives
 # the same bytes on every machine. In float32 the largest models need 115 MB a minute.
 HALF_PRECISION_MS = 6 * 60_000
 
-Conditions = dict[str, Tensor]
+EncoderConditions = dict[str, Tensor]
 
 
 class SongSession:
@@ -47,6 +48,7 @@ class SongSession:
         self, song: audio.Song, model: Mapperatorinator, encoder_batch: int = 8, audio_path: Path | None = None
     ):
         self.song, self.model, self.audio_path = song, model, audio_path
+        self.lock = threading.Lock()  # held while maps are made: a session serves one request at a time
         self.encoder_batch = max(1, encoder_batch)
         self.threads = Threads()
         self._encodings: OrderedDict[tuple, Tensor] = OrderedDict()
@@ -68,7 +70,7 @@ class SongSession:
 
     # ---- encoder
 
-    def encoding(self, plan: audio.WindowPlan, window: int, conditions: Conditions) -> Tensor:
+    def encoding(self, plan: audio.WindowPlan, window: int, conditions: EncoderConditions) -> Tensor:
         """Encoder output of one window, (1, S, D); encoded ahead in batches and kept by conditions.
 
         Args:
@@ -76,8 +78,7 @@ class SongSession:
                 of the window in the song is added where the model wants it.
         """
         number, place = divmod(window, self.encoder_batch)
-        settings = tuple((name, tuple(value.flatten().tolist())) for name, value in sorted(conditions.items()))
-        key = (settings, plan.stride_samples, int(plan.starts_samples[0]), len(plan), number)
+        key = (settings_key(conditions), plan.stride_samples, int(plan.starts_samples[0]), len(plan), number)
         if key in self._encodings:
             self._encodings.move_to_end(key)
         else:
@@ -85,7 +86,7 @@ class SongSession:
             self._evict()
         return self._encodings[key][place : place + 1].to(self.model.compute_dtype)
 
-    def _encode(self, plan: audio.WindowPlan, number: int, conditions: Conditions) -> Tensor:
+    def _encode(self, plan: audio.WindowPlan, number: int, conditions: EncoderConditions) -> Tensor:
         first = number * self.encoder_batch
         windows = range(first, min(first + self.encoder_batch, len(plan)))
         rows = {name: value.expand(len(windows), *value.shape[1:]) for name, value in conditions.items()}
@@ -124,7 +125,7 @@ class SongSession:
     # ---- what is known of the rhythm
 
     def onsets(
-        self, plan: audio.WindowPlan, window: int, conditions: Conditions, prompt_ids: Sequence[int]
+        self, plan: audio.WindowPlan, window: int, conditions: EncoderConditions, prompt_ids: Sequence[int]
     ) -> OnsetLogits | None:
         """Onsets that the encoder's head expects for the map of this prompt; None from a model without such a head."""
         if not self.model.config.onset_marks:
@@ -151,6 +152,11 @@ class SongSession:
         """Decides how many threads encoder and decoder use from now on, by a short measurement; see `threads`."""
         self.threads = measure_threads(self.model)
         self.decoder.threads = self.threads.decoder
+
+
+def settings_key(conditions: EncoderConditions) -> tuple:
+    """Equal for equal conditions."""
+    return tuple((name, tuple(value.flatten().tolist())) for name, value in sorted(conditions.items()))
 
 
 def encoder_conditions(options: ResolvedOptions, model: Mapperatorinator) -> dict[str, Any]:

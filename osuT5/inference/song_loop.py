@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +14,7 @@ from osuT5.audio import WindowPlan
 from osuT5.events import TIME_STEP_MS, ContextType, EventSequence
 from osuT5.inference.decoder import collect
 from osuT5.inference.progress import CancelToken, OnProgress, Window
-from osuT5.inference.session import SongSession
+from osuT5.inference.session import SongSession, settings_key
 from osuT5.inference.track import Track
 
 
@@ -44,7 +45,7 @@ class SongLoop:
     stats: LoopStats = field(default_factory=LoopStats)
 
     def run(self, wanted: Iterable[ContextType]) -> None:
-        """Writes every stage up to the last wanted one that is not given. Raises Cancelled."""
+        """Writes all stages up to the last wanted one, but for those that are given. Raises Cancelled."""
         wanted = set(wanted)
         stages = self.tracks[0].stages
         last = max((i for i, c in enumerate(stages) if c in wanted), default=-1)
@@ -78,9 +79,9 @@ class SongLoop:
         made = [track.row(self.session, self.plan, stage, window) for track in tracks]
         rows = [row for row, _ in made]
         hidden = [self.session.encoding(self.plan, window, track.encoder_conditions) for track in tracks]
-        shared = all(h.data_ptr() == hidden[0].data_ptr() for h in hidden)
-        columns = self.session.decoder.generate(rows, hidden[0] if shared else torch.cat(hidden))
-        written = collect(self.cancel.watch(columns), len(rows))
+        shared = len({settings_key(track.encoder_conditions) for track in tracks}) == 1
+        with closing(self.session.decoder.generate(rows, hidden[0] if shared else torch.cat(hidden))) as columns:
+            written = collect(self.cancel.watch(columns), len(rows))
         self.stats.seconds += time.perf_counter() - began
         for track, (row, span), ids in zip(tracks, made, written, strict=True):
             self.stats.tokens += len(ids)

@@ -33,7 +33,7 @@ from osuT5.inference.postprocess.drafts import Draft
 from osuT5.inference.progress import Objects
 from osuT5.inference.resolve import Inputs, ResolvedOptions
 from osuT5.inference.sampling import keyed_generator
-from osuT5.inference.session import Conditions, SongSession, encoder_conditions
+from osuT5.inference.session import EncoderConditions, SongSession, encoder_conditions
 from osuT5.inference.templates import Task, given_sequence, template_inputs
 from osuT5.inference.tick_weights import TickWeights
 
@@ -63,7 +63,7 @@ class Track:
 
     options: ResolvedOptions
     builder: PromptBuilder
-    encoder_conditions: Conditions = field(default_factory=dict)
+    encoder_conditions: EncoderConditions = field(default_factory=dict)
     seed: int = 0
     seed_key: tuple[int, int] = (0, 0)
     sequences: dict[ContextType, EventSequence] = field(default_factory=dict)

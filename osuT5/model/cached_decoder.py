@@ -88,6 +88,9 @@ class KVCache:
     @torch.inference_mode()
     def reset(self) -> None:
         """Forgets all tokens; keeps the memory and the encoder's keys and values."""
+        for keys, values in zip(self.keys, self.values, strict=True):  # 0 times NaN would outlive its window
+            keys[..., : self.length] = 0
+            values[:, : self.length] = 0
         self.length = 0
         self.column.zero_()
         self.positions.zero_()
@@ -272,7 +275,7 @@ class CachedDecoder:
         self.is_compiled = False
 
     def compile(self, **options: Any) -> None:
-        """Has `torch.compile` trace the step, once for every (rows, capacity).
+        """Has `torch.compile` trace the step, once for every (rows, capacity, one window or a window for each row).
 
         Args:
             options: of `torch.compile`, e.g. `mode="reduce-overhead"` for CUDA graphs or `backend="eager"`.

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from osuT5.errors import InputError
 from osuT5.events import EventType
 from osuT5.events.prompt import Prompt
 from osuT5.inference import logits_processors as lp
@@ -226,3 +227,37 @@ def test_one_decoder_serves_batches_of_all_sizes_one_after_another(small_model, 
         rows = [row_of(small_model.vocabulary, number) for number in numbers]
         found = collect(decoder.generate(rows, windows[numbers]), len(rows))
         assert found == written_by(small_model, numbers, windows[numbers])[0]
+
+
+def test_a_decoder_serves_one_batch_at_a_time(small_model, windows):
+    decoder, row = Decoder(small_model), Row(Prompt(ids_of(5, 1)), (), 30)
+    first = decoder.generate([row], windows[:1])
+    next(first)
+    with pytest.raises(InputError, match="generating already"):
+        next(decoder.generate([row], windows[:1]))
+    first.close()
+    assert len(collect(decoder.generate([row], windows[:1]), 1)[0]) == 25
+
+
+def test_a_window_of_nonsense_is_an_error_and_leaves_the_decoder_sound(small_model, windows):
+    decoder, row = Decoder(small_model), Row(Prompt(ids_of(5, 1)), (), 30)
+    expected = collect(Decoder(small_model).generate([row], windows[:1]), 1)
+    with pytest.raises(InputError, match="not finite"):
+        collect(decoder.generate([row], windows[:1] * torch.nan), 1)
+    assert collect(decoder.generate([row], windows[:1]), 1) == expected
+
+
+def test_rows_and_windows_that_do_not_fit_are_refused(small_model, windows):
+    decoder, row = Decoder(small_model), Row(Prompt(ids_of(5, 1)), (), 30)
+    for count in (2, 5):
+        with pytest.raises(InputError, match="3 rows need encoder output of 1 or 3 windows"):
+            next(decoder.generate([row] * 3, windows[:count]))
+    beyond = Row(row.prompt, (), small_model.config.max_target_positions + 1)
+    with pytest.raises(InputError, match="decodes up to"):
+        next(decoder.generate([beyond], windows[:1]))
+
+
+def test_large_batches_shrink_in_buckets_too(small_model, windows, batches):
+    rows = [Row(Prompt(ids_of(4, n)), (), 10 + n) for n in range(40)]
+    collect(Decoder(small_model).generate(rows, windows[:1]), 40)
+    assert sorted(set(batches), reverse=True) == [40, 32, 16, 8, 4, 2, 1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from osuT5.errors import Cancelled
+from osuT5.errors import Cancelled, InputError
 from osuT5.inference.progress import CancelToken, Notice, Stage
 
 
@@ -29,6 +29,7 @@ def said(click):
 @pytest.mark.parametrize(
     "options, notice",
     [
+        ({"device": "gpu"}, "device=gpu: ignored, the model that was given is on cpu"),
         ({"device": "cuda"}, "device=cuda: ignored, the model that was given is on cpu"),
         ({"precision": "bf16"}, "precision=bf16: ignored, the model that was given is fp32"),
         ({"profile": "v30"}, "profile=v30: ignored, the model that was given is v31"),
@@ -74,3 +75,8 @@ def test_conditions_that_a_model_was_trained_without(said, models):
     assert said(models("v30"), descriptors=["clean"]) == [
         "descriptors=['clean']: ignored, v30 was trained without it",
     ]
+
+
+def test_a_model_beside_a_session_of_another_is_refused(models, click, open_click):
+    with pytest.raises(InputError, match="a session of another model"):
+        click(models("v30"), session=open_click(models("v28")))

@@ -169,6 +169,27 @@ def test_time_never_runs_backwards_within_a_context(mini):
     assert allowed() == [True] * count
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_each_rows_own_rules_decide_its_temperature(types_first, order):
+    """Beside a row that has the rule of less precedence only, in either order."""
+    v = types_first
+    beat, column = (1, lp.BEAT_TYPES, 0.1), (3, lp.COLUMN_TYPES, 0.5)
+    rows = [[lp.Temperature(v, 0.9, [column])], [lp.Temperature(v, 0.9, [beat, column])]]
+    ids = [[v.event_start[EventType.CIRCLE], 1, v.event_start[EventType.BEAT]]] * 2
+    logits = torch.ones(2, v.vocab_size_out)
+    scaled = step_of(v, [rows[i] for i in order], ids, logits)[:, 0]
+    expected = [1 / 0.5, 1 / 0.1]
+    assert scaled.tolist() == pytest.approx([expected[i] for i in order])
+
+
+def test_a_rule_without_a_place_in_the_order_is_refused(mini):
+    class Unknown(lp.LogitsProcessor):
+        pass
+
+    with pytest.raises(TypeError, match="Unknown has no place"):
+        lp.stack([[Unknown(mini)]])
+
+
 def test_temperature_zero_keeps_the_best_id_only(mini):
     logits = torch.zeros(1, mini.vocab_size_out)
     logits[0, 7] = 1.0

@@ -133,6 +133,9 @@ def test_a_map_that_cannot_be_mended_is_kept_apart(song, tmp_path, model, monkey
         make(song, tmp_path, model, seed=1)
     assert caught.value.exit_code == 3
     assert [p.name.endswith(".rejected.osu") for p in tmp_path.iterdir()] == [True]
+    with pytest.raises(RejectedMap):
+        make(song, tmp_path, model, seed=2)
+    assert len(list(tmp_path.iterdir())) == 2, "an earlier attempt is kept"
 
 
 def test_a_range_is_written_into_a_reference_and_the_rest_stays(song, tmp_path, model):

@@ -156,7 +156,7 @@ def number_of_steps(models, monkeypatch):
     return steps_after(models("v28"), monkeypatch, lambda count: None)
 
 
-@pytest.mark.parametrize("stage", ["audio", "timing", "verify"])
+@pytest.mark.parametrize("stage", ["audio", "timing", "verify", "write"])
 def test_cancel_at_any_stage_leaves_no_file(stage, models, click, tmp_path):
     token = CancelToken()
     listen = lambda event: token.cancel() if isinstance(event, Stage) and event.name == stage else None  # noqa: E731

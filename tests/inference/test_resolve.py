@@ -1,5 +1,7 @@
 """Where the value of an option comes from: the request, the reference beatmap, the model's profile, or a default."""
 
+import copy
+import pickle
 import shutil
 
 import pytest
@@ -96,3 +98,13 @@ def test_what_a_reference_leaves_out_has_a_value(folder):
     assert (options.circle_size, options.slider_multiplier, options.slider_tick_rate) == (5, 1.4, 1)
     assert (options.bpm, options.offset, options.sources["bpm"]) == (120, 0, "default")
     assert options.title is None and options.sources["title"] == "unset"  # follows from the song
+
+
+def test_resolved_options_can_be_copied_and_sent_to_another_process():
+    profile = load_profile("v29")
+    options = resolve_options(build_request({"audio_path": "song.mp3", "seed": 3}), profile, None)
+    for again in (pickle.loads(pickle.dumps(options)), copy.deepcopy(options)):
+        assert dict(again.values) == dict(options.values) and dict(again.sources) == dict(options.sources)
+    options.output_type.append("MAP")
+    assert load_profile("v29").generation["output_type"] == profile.generation["output_type"]
+    assert resolve_options(build_request({"audio_path": "song.mp3"}), profile, None).output_type[-1] != "MAP"
