@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import golden_inference
+import pytest
 
 
 def pytest_addoption(parser):
@@ -17,4 +18,6 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     folder = config.getoption("--golden")
     if folder is not None:
+        if not folder.is_dir():
+            raise pytest.UsageError(f"--golden: no such folder: {folder}")
         golden_inference.use_folder(folder)

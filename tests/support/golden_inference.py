@@ -19,8 +19,6 @@ TINY_WINDOWS = {"v28": (1024, 224), "v29": (1024, 224), "v30": (512, 192), "v31"
 
 def use_folder(folder: Path) -> None:
     """Takes files from this folder first."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"--golden: no such folder: {folder}")
     _folders[:] = [folder.resolve(), DEFAULT]
 
 
