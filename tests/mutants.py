@@ -594,6 +594,13 @@ MUTANTS = (
         P + "pipeline.py",
         "    cancel.check()\n    if save:\n",
         "    if save:\n",
+        PROGRESS + "test_cancel_during_verification_gives_no_map_either",
+    ),
+    mutant(
+        "cancel before writing is missed",
+        P + "pipeline.py",
+        "        cancel.check()\n        result.paths",
+        "        result.paths",
         PROGRESS + "test_cancel_at_any_stage_leaves_no_file",
     ),
     mutant(

@@ -106,10 +106,10 @@ def generate(
             beatmap=rejected.beatmap,
             text=rejected.text,
         ) from None
-    if save:
-        report(Stage("write"))
     cancel.check()
     if save:
+        report(Stage("write"))
+        cancel.check()
         result.paths = save_maps(inputs, options, result.beatmaps, session.song)
     result.stats["seconds"] = time.perf_counter() - began
     return result

@@ -165,6 +165,13 @@ def test_cancel_at_any_stage_leaves_no_file(stage, models, click, tmp_path):
     assert nothing_in(tmp_path)
 
 
+def test_cancel_during_verification_gives_no_map_either(models, click):
+    token = CancelToken()
+    listen = lambda event: token.cancel() if isinstance(event, Stage) and event.name == "verify" else None  # noqa: E731
+    with pytest.raises(Cancelled):
+        click(models("v28"), listen, save=False, cancel=token, verify="report")
+
+
 def test_a_rejected_map_is_not_kept_after_cancel(models, click, tmp_path, monkeypatch):
     token = CancelToken()
     monkeypatch.setattr(pipeline, "ATTEMPTS", 1)
