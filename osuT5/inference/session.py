@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -159,7 +159,7 @@ def settings_key(conditions: EncoderConditions) -> tuple:
     return tuple((name, tuple(value.flatten().tolist())) for name, value in sorted(conditions.items()))
 
 
-def encoder_conditions(options: ResolvedOptions, model: Mapperatorinator) -> dict[str, Any]:
+def encoder_conditions(options: ResolvedOptions, model: Mapperatorinator) -> EncoderConditions:
     """What the encoder of this model takes besides the sound (song position is per window); rows of one."""
     conditions = {}
     if model.config.do_difficulty_embed:

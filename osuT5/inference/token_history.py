@@ -21,11 +21,11 @@ def id_table(vocabulary: Vocabulary, types: tuple[EventType, ...]) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def start_table(vocabulary: Vocabulary) -> Tensor:
-    """Whether an id starts a context; bool, shape (vocab_size_in,)."""
+def start_table(vocabulary: Vocabulary, device: torch.device) -> Tensor:
+    """Whether an id starts a context; bool, shape (vocab_size_in,). Kept by device: it is read at every step."""
     table = torch.zeros(vocabulary.vocab_size_in, dtype=torch.bool)
     table[[vocabulary.sos_id, *vocabulary.context_sos.values()]] = True
-    return table
+    return table.to(device)
 
 
 def time_range(vocabulary: Vocabulary) -> slice:
@@ -109,7 +109,7 @@ def _time_floors(vocabulary: Vocabulary, ids: Tensor) -> Tensor:
     position = torch.arange(1, ids.shape[1] + 1, device=ids.device)
     is_time = (ids >= times.start) & (ids < times.stop)
     last_time = (is_time * position).cummax(1).values
-    last_start = (start_table(vocabulary).to(ids.device)[ids] * position).cummax(1).values
+    last_start = (start_table(vocabulary, ids.device)[ids] * position).cummax(1).values
     value = ids.gather(1, (last_time - 1).clamp_min(0))
     return torch.where(last_time > last_start, value, times.start)
 
@@ -117,5 +117,5 @@ def _time_floors(vocabulary: Vocabulary, ids: Tensor) -> Tensor:
 def _next_floor(vocabulary: Vocabulary, tokens: Tensor, floor: Tensor) -> Tensor:
     times = time_range(vocabulary)
     is_time = (tokens >= times.start) & (tokens < times.stop)
-    starts = start_table(vocabulary).to(tokens.device)[tokens]
+    starts = start_table(vocabulary, tokens.device)[tokens]
     return torch.where(is_time, tokens, floor.masked_fill(starts, times.start))

@@ -15,9 +15,9 @@ from osuT5.audio import WindowPlan, WindowSpan
 from osuT5.beatmap import TimingPoint
 from osuT5.events import (
     NO_OBJECT,
+    TIME_STEP_MS,
     ContextType,
     EventSequence,
-    EventType,
     Profile,
     PromptBuilder,
     Vocabulary,
@@ -36,6 +36,7 @@ from osuT5.inference.sampling import keyed_generator
 from osuT5.inference.session import EncoderConditions, SongSession, encoder_conditions
 from osuT5.inference.templates import Task, given_sequence, template_inputs
 from osuT5.inference.tick_weights import TickWeights
+from osuT5.inference.token_history import time_range
 
 
 @dataclass(frozen=True)
@@ -208,11 +209,11 @@ def trim_ids(
     kept = list(ids)
     while kept and kept[-1] in ends:
         kept.pop()
-    first, end = vocabulary.event_start[EventType.TIME_SHIFT], vocabulary.event_end[EventType.TIME_SHIFT]
-    if kept and first <= kept[-1] < end:
-        step = kept[-1] - first
-        too_early = span.lookback_ms > 0 and step < int(span.lookback_ms / 10)
-        too_late = span.lookahead_ms > 0 and step >= int((span.length_ms - span.lookahead_ms) / 10)
+    times = time_range(vocabulary)
+    if kept and times.start <= kept[-1] < times.stop:
+        step = kept[-1] - times.start
+        too_early = span.lookback_ms > 0 and step < int(span.lookback_ms / TIME_STEP_MS)
+        too_late = span.lookahead_ms > 0 and step >= int((span.length_ms - span.lookahead_ms) / TIME_STEP_MS)
         if too_early or too_late:
             kept.pop()
             if types_first and kept:
