@@ -25,7 +25,7 @@ _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,avi,caf,dsf,dts,eac3,flac,flv,m4v,matroska,mov,mp3,mp4,mpc,mpc8,mpeg,mpegts,ogg,opus,"
     "tak,tta,w64,wav,webm,wv,xwma"
 )
-# Lossy codecs that the published models heard at 16 bits; other floats are 32 bits wide (spec: training §4.1).
+# Lossy codecs that the published models heard at 16 bits; other floats are 32 bits wide.
 _SIXTEEN_BIT_CODECS = ("aac", "mp3", "mp3float")
 
 _FRAMES_PER_BLOCK = 128  # a codec's frame is about a thousand samples: too few to resample fast

@@ -2,7 +2,7 @@
 
 libsndfile reads wav, flac, ogg (vorbis, opus), mp3, aiff and more; what it does not know goes to PyAV if that is
 installed. Integers because the published models heard them: mp3 and aac at 16 bits, vorbis, opus and other floats at
-32, everything else at its own width, 24 bits widened to 32 (spec: training §4.1 step 1). Files are known by their
+32, everything else at its own width, 24 bits widened to 32. Files are known by their
 content, never by their suffix.
 """
 

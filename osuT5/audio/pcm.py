@@ -1,6 +1,6 @@
 """Sound as signed integers of a file's own width: whole, or as it is read.
 
-Integers because the published models heard the integer arithmetic of their resampler (spec: training §4.1).
+Integers because the published models heard the integer arithmetic of their resampler.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a file's sample rate and channels to the mono float32 samples that a model hears.
 
 Two resamplers: "published" is the linear interpolation without low-pass that the published models were trained on,
-exact to the bit, folded frequencies included (spec: training §4.1); "band_limited" is soxr's high quality, for models
+exact to the bit, folded frequencies included; "band_limited" is soxr's high quality, for models
 that bind us to nothing. Both take a file block by block and leave its time zero where it is.
 """
 
@@ -131,7 +131,7 @@ def normalize_peak(samples: np.ndarray) -> np.ndarray:
 
 
 def change_speed_polyphase(samples: np.ndarray, speed: float, sample_rate: int = 16000) -> np.ndarray:
-    """Change the speed of mono samples with a low-pass, as the web dataset does (spec: training §4.2).
+    """Change the speed of mono samples with a low-pass, as the web dataset does.
 
     Args:
         samples: shape (n,), float.

@@ -1,7 +1,7 @@
 """Where the windows of a song lie, and the sound in them.
 
 The published models bind this plan: stride truncated to whole samples, zeros after the song but not before it, start
-times rounded to float32 before they are truncated to milliseconds (spec: inference §5.2 to §5.4, training §4.3).
+times rounded to float32 before they are truncated to milliseconds.
 Newer profiles ask for exact integer times instead.
 """
 

@@ -1,4 +1,4 @@
-"""How many ids of each part of a decoder input fit, and where the input begins. Facts: training spec, "layout".
+"""How many ids of each part of a decoder input fit, and where the input begins.
 
 Outputs come first, all but four places that previous events keep; then previous events, then the given contexts.
 """

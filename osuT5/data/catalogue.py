@@ -1,7 +1,6 @@
 """What a data set says of its maps, which of them to take, and the classes that a new vocabulary gets from them.
 
-The rows of MMRS and of the web data set are read into the same facts. Facts: training spec, "Loading and filters",
-"Side files", "descriptor source".
+The rows of MMRS and of the web data set are read into the same facts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Noise on a sample's input, so that a model does not trust what it wrote before to the last step.
 
-Labels stay clean. Facts: training spec, "Input corruption".
+Labels stay clean.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
     <root>/metadata.parquet
     <root>/data/<set folder>/<.osu and audio files>
-
-Facts: training spec, "Dataset format MMRS", "Columns of metadata.parquet".
 """
 
 from __future__ import annotations

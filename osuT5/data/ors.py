@@ -1,8 +1,6 @@
 """The older data set format: a folder per track, osu! only, without mappers, dates and statuses.
 
     <root>/Track00000/metadata.json, audio.*, beatmaps/*.osu
-
-Facts: training spec, "Other dataset formats".
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """How maps become training samples: every difference between the published recipe and ours is an option here.
 
 `compat(profile)` is what the published models were trained with, oddities included; `improved(profile)` keeps its
-augmentation and mends the oddities. Facts: training spec, "From a set to samples", "Augmentation", "Version
-differences", "do better".
+augmentation and mends the oddities.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A data set as a source of the training stream: a unit is a set, all its difficulties share one draw and one sound.
 
-Speed and flips are drawn once a set, everything else once a difficulty or a window (`keyed`). Facts: training spec,
-"From a set to samples", "Augmentation".
+Speed and flips are drawn once a set, everything else once a difficulty or a window (`keyed`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """From the maps of one song to samples: speed and flips once a set, then a context template for each map.
 
-What is not in a file (mapper, year, descriptors, star ratings) comes from the data set. Facts: training spec, "From
-a set to samples".
+What is not in a file (mapper, year, descriptors, star ratings) comes from the data set.
 """
 
 from __future__ import annotations

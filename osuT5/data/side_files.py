@@ -1,6 +1,6 @@
 """Tables that lie beside a data set: who mapped what, and descriptors by hand or by votes.
 
-Facts: training spec, "Side files". Mappers: a JSON object beatmap id → user id. Descriptors by hand: lines
+Mappers: a JSON object beatmap id → user id. Descriptors by hand: lines
 `beatmap id,descriptor` without a header. Votes: a table whose first column is the beatmap id and every other one a tag.
 """
 

@@ -1,7 +1,4 @@
-"""Rows of the web data set: one a set, with its sound and the text and facts of its maps.
-
-Facts: training spec, "Other dataset formats", "Web training path".
-"""
+"""Rows of the web data set: one a set, with its sound and the text and facts of its maps."""
 
 from __future__ import annotations
 

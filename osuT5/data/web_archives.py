@@ -1,6 +1,6 @@
 """The archives of the web data set: in a folder, or in a data set repository of the model hub.
 
-Facts: training spec, "Other dataset formats": archives are sorted by name, and `start` and `end` are places among them.
+Archives are sorted by name, and `start` and `end` are places among them.
 """
 
 from __future__ import annotations

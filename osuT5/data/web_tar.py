@@ -1,7 +1,7 @@
 """An archive of the web data set: a tar file of rows, each `<key>.json` beside `<key>.opus` or another kind of sound.
 
-It is read by place: facts when it is opened, texts and sound whenever they are asked for. Facts: training spec, "Other
-dataset formats"; the key is the member's name up to the first dot, as WebDataset has it.
+It is read by place: facts when it is opened, texts and sound whenever they are asked for. The key is the member's name
+up to the first dot, as WebDataset has it.
 """
 
 from __future__ import annotations

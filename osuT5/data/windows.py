@@ -1,4 +1,4 @@
-"""Where training windows lie in a song, and which events fall into them. Facts: training spec, "Windows".
+"""Where training windows lie in a song, and which events fall into them.
 
 A song of n samples has n // hop + 1 frames; frame k starts at k * hop / rate. Windows are counted in frames.
 """

@@ -1,7 +1,7 @@
 """Beat markers: what a model (or a tapping human) says about beats, before anything is fitted.
 
 A marker has a time, a kind and a weight. Times are on whichever clock the events are on (the game clock for events);
-fitting does not care. Facts: spec of the timing fit, steps "markers" and "clean".
+fitting does not care.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
     <out>/data/<set folder>/      <out>/metadata.parquet      <out>/sets_with_issues.txt, sets_skipped.txt, ...
     <out>/.build/                 journal, staging, lock: what the next run goes on from
-
-Facts: training spec, "Dataset format MMRS".
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The columns of an MMRS table, in their order, with their types.
-
-Facts: training spec, "Columns of metadata.parquet", and the tables of published data sets. Every column may be null.
-"""
+"""The columns of an MMRS table, in their order, with their types. Every column may be null."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What sets, maps, mappers and files are called in a data set.
 
 Online ids where the files state them; else numbers made of the content, the same on every machine and in every run.
-Facts: training spec, "Dataset format MMRS".
 """
 
 from __future__ import annotations

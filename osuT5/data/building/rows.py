@@ -1,4 +1,4 @@
-"""What a .osu file says of itself, as a row of the MMRS table. Facts: training spec, "Columns of metadata.parquet"."""
+"""What a .osu file says of itself, as a row of the MMRS table."""
 
 from __future__ import annotations
 
