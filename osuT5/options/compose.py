@@ -1,0 +1,265 @@
+"""From presets and overrides to values: Hydra's grammar and composition, with texts taken as they are typed.
+
+Free text (paths, titles) is taken out before Hydra composes and put back afterwards, so no character in it means
+anything; one pair of quotes around it is dropped. Nothing interpolates except `${hydra:...}`, which names the job of a
+`--multirun`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osuT5.bundled import bundled
+from osuT5.errors import InputError, suggestion
+from osuT5.options.model import ASKED, Options, leaves, put
+
+KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
+QUOTED = re.compile(r"""^(?:'.*'|".*")$""", re.DOTALL)
+HYDRA_NAME = re.compile(r"\$\{hydra:([\w.]+)\}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration that `-cn` names.
+
+    Attributes:
+        folder: where its file lies.
+        search: folder of the tree, for the files that it builds on.
+    """
+
+    name: str
+    folder: Path
+    search: Path
+
+
+@dataclass
+class Overrides:
+    """What was typed, sorted.
+
+    Attributes:
+        texts: free text by key, not for Hydra; None for null.
+        others: overrides as Hydra takes them, with whole keys.
+        keys: all that is overridden.
+        problems: what cannot be read, a sentence each.
+    """
+
+    texts: dict[str, str | None] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Values by section, where each is from ("asked" or "preset NAME", by key), and what could not be read."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    problems: list[str]
+
+
+def preset_names(tree: str, config_dir: Path | None = None) -> list[str]:
+    folders = [bundled("configs") / tree, *([config_dir] if config_dir else [])]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
+def find_preset(tree: str, name: str, config_dir: Path | None = None) -> Preset:
+    """Accepts `v29`, `v29.yaml` and the older `inference_v29`; a file of `config_dir` goes before ours.
+
+    Raises: InputError naming the known ones.
+    """
+    if config_dir is not None and not config_dir.is_dir():
+        raise InputError(f"--config-dir: there is no folder {config_dir}")
+    search = bundled("configs") / tree
+    bare = name.removesuffix(".yaml")
+    for folder in (config_dir, search):
+        for candidate in dict.fromkeys((bare, bare.removeprefix(f"{tree}_"))):
+            if folder is not None and (folder / f"{candidate}.yaml").is_file():
+                return Preset(candidate, folder.resolve(), search)
+    names = preset_names(tree, config_dir)
+    raise InputError(f"no configuration named {name!r}{suggestion(bare, names)}; there are: {', '.join(names)}")
+
+
+def compose(options: type[Options], preset: Preset, arguments: Sequence[str]) -> Composed:
+    """Values of a preset with overrides. Raises InputError for a preset that cannot be read."""
+    from hydra import compose as hydra_compose
+    from omegaconf import OmegaConf
+
+    typed = sort_overrides(options, arguments)
+    with _hydra(preset) as search:
+        config = OmegaConf.to_container(hydra_compose(preset.name, [*typed.others, search]), resolve=False)
+    values: dict[str, Any] = {str(name): value for name, value in config.items()}
+    return _put_back(options, values, typed, origins_of(options, preset))
+
+
+def _put_back(
+    options: type[Options], values: dict[str, Any], typed: Overrides, origins: dict[str, str], job: Any = None
+) -> Composed:
+    """Texts back in place, `${hydra:...}` resolved, and the origins of what was typed."""
+    for key, text in typed.texts.items():
+        put(values, key, text)
+    for key, value in list(leaves(values, options.keys())):
+        if isinstance(value, str) and HYDRA_NAME.search(value):
+            put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
+    return Composed(values, origins | dict.fromkeys(typed.keys, ASKED), typed.problems)
+
+
+def _job_fact(name: str, job: Any) -> str:
+    from omegaconf import OmegaConf
+
+    found = None if job is None else OmegaConf.select(job, name)
+    if found is None:
+        raise InputError(f"${{hydra:{name}}} is known only to the jobs of --multirun; write the text itself")
+    return str(found)
+
+
+def origins_of(options: type[Options], preset: Preset) -> dict[str, str]:
+    """`preset NAME` for every key that the preset, or one that it builds on, sets."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    folder = preset.folder if (preset.folder / f"{preset.name}.yaml").is_file() else preset.search
+    if preset.name == "default" and folder == preset.search:
+        return {}
+    try:
+        stated = OmegaConf.to_container(OmegaConf.load(folder / f"{preset.name}.yaml"), resolve=False) or {}
+    except (OmegaConfBaseException, ValueError, OSError) as error:
+        raise InputError(f"{folder / preset.name}.yaml cannot be read: {error}") from error
+    bases = stated.pop("defaults", []) if isinstance(stated, Mapping) else []
+    found: dict[str, str] = {}
+    for base in bases if "_self_" in bases else [*bases, "_self_"]:
+        if base == "_self_":
+            found |= {key: f"preset {preset.name}" for key, _ in leaves(stated, options.keys())}
+        elif isinstance(base, str):
+            found |= origins_of(options, Preset(base, preset.folder, preset.search))
+    return found
+
+
+def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool = False) -> Overrides:
+    """Keys with their sections, free text apart from the rest.
+
+    Args:
+        sweep: several values for one key are wanted.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser, free, typed = OverridesParser.create(), options.free_texts(), Overrides()
+    for argument in arguments:
+        match = KEY.match(argument)
+        if not match or (match["value"] is None and match["prefix"] != "~"):
+            typed.problems.append(f"{argument!r} is not of the form key=value")
+            continue
+        key, value = match["key"], match["value"]
+        if key.split(".")[0] != "hydra":
+            found = whole_key(options, key)
+            if not found[0]:
+                typed.problems.append(found[1])
+                continue
+            key = found[0]
+        if key in free and match["prefix"] != "~":
+            typed.texts[key] = None if value in ("", "null") else unquoted(value)
+            typed.keys.append(key)
+            continue
+        # a mapping is merged into the one that is there, new names included, which Hydra wants to be told
+        override = f"~{key}" if match["prefix"] == "~" else f"++{key}={value}"
+        try:
+            parsed = parser.parse_override(override)
+        except (HydraException, ValueError):  # ValueError: numbers too long for Python
+            typed.problems.append(f"{argument!r} cannot be read; put the value in quotes: {key}=\"'value'\"")
+            continue
+        if parsed.is_sweep_override() and not sweep:
+            typed.problems.append(f"{argument!r} gives several values: add -m for several jobs, or write a list [a,b]")
+            continue
+        typed.others.append(override)
+        typed.keys.append(key)
+    return typed
+
+
+def whole_key(options: type[Options], key: str) -> tuple[str, str]:
+    """(the key with its section, "") or ("", what is wrong with it)."""
+    accepted = [*options.keys(), *options.command.without_effect, *options.command.only]
+    if key in accepted:
+        return key, ""
+    within = [k for k in accepted if k.split(".")[-1] == key]
+    if len(within) == 1:
+        return within[0], ""
+    if within:
+        return "", f"{key!r} is in several sections; write one of {', '.join(within)}"
+    # a key inside an option that is a mapping, or a whole section
+    if any(key.startswith(k + ".") or k.startswith(key + ".") for k in accepted):
+        return key, ""
+    return "", options.unknown(key)
+
+
+def unquoted(text: str) -> str:
+    """Text without one pair of quotes around it, and what Hydra escapes in them."""
+    if len(text) < 2 or not QUOTED.match(text):
+        return text
+    mark, inner = text[0], text[1:-1]
+    inner = inner.replace(f"\\{mark}", mark)
+    return re.sub(r"(\\+)$", lambda m: "\\" * ((len(m[1]) + 1) // 2), inner)
+
+
+@contextmanager
+def _hydra(preset: Preset) -> Any:
+    """Hydra set up for a preset; gives the override that names the folder it builds on."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(preset.folder), version_base="1.3"):
+            yield search_path(preset)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise InputError(f"{preset.name}: {str(error).splitlines()[0]}") from error
+
+
+def search_path(preset: Preset) -> str:
+    escaped = f"file://{preset.search}".replace("\\", "\\\\").replace("'", "\\'")
+    return f"hydra.searchpath=['{escaped}']"
+
+
+def run_jobs(work: Any, options: type[Options], preset: Preset, arguments: Sequence[str]) -> list[str]:
+    """`work(composed)` for each combination of `key=a,b,c`, by Hydra's launchers: here, or on a cluster.
+
+    Free text is not split at commas; `output_dir=runs/${hydra:job.num}` gives every job a folder of its own.
+
+    Returns: what cannot be read of the overrides, a sentence each; nothing ran then.
+    """
+    import logging
+    import sys
+
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    typed = sort_overrides(options, arguments, sweep=True)
+    if typed.problems:
+        return typed.problems
+    origins = origins_of(options, preset)
+
+    def job(config: Any) -> None:
+        values = {str(k): v for k, v in OmegaConf.to_container(config, resolve=False).items()}
+        work(lambda: _put_back(options, values, typed, origins, HydraConfig.get()))
+
+    GlobalHydra.instance().clear()
+    saved, root = sys.argv, logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    sys.argv = [saved[0], "--multirun", *typed.others, search_path(preset)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(preset.folder), config_name=preset.name)(job)()
+    finally:
+        sys.argv = saved
+        root.handlers[:] = handlers  # Hydra logs its jobs its own way, and leaves it so
+        root.setLevel(level)
+    return []
