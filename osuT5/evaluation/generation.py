@@ -17,9 +17,9 @@ from typing import Any
 
 from osuT5.errors import MapperatorinatorError, RejectedMap
 from osuT5.evaluation.songs import EvaluationSong
-from osuT5.inference import Request, build_request, generate
+from osuT5.inference import Request, generate
+from osuT5.inference.inputs import EMBEDDED_MODEL, read_inputs
 from osuT5.inference.pipeline import ATTEMPTS, open_model
-from osuT5.inference.resolve import EMBEDDED_MODEL, read_inputs
 from osuT5.model import Mapperatorinator
 
 RECORD = "generation.json"
@@ -37,8 +37,8 @@ class Settings:
 
     def request(self, song: EvaluationSong, folder: Path, difficulty: float, seed: int) -> Request:
         """Raises OptionErrors for options that generation does not know."""
-        return build_request(
-            {
+        return Request(
+            **{
                 **self.options,
                 "model_path": self.model_path,
                 "gamemode": self.gamemode,
@@ -100,7 +100,7 @@ class Generator:
         shutil.rmtree(folder, ignore_errors=True)
         request = self.settings.request(song, folder, difficulty, seed)
         if self._model is None:
-            self._model = open_model(request, read_inputs(request))
+            self._model = open_model(read_inputs(request))
         made = self._generate(request, folder)
         _keep(folder, wanted, made)
         return made, True

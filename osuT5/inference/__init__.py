@@ -3,9 +3,9 @@
 `pipeline.py` is the page to read first.
 """
 
+from osuT5.inference.options import Request
 from osuT5.inference.pipeline import Result, generate, open_session
 from osuT5.inference.progress import CancelToken, Notice, Objects, Restart, Stage, Window
-from osuT5.inference.request import Request, build_request
 from osuT5.inference.session import SongSession
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "SongSession",
     "Stage",
     "Window",
-    "build_request",
     "generate",
     "open_session",
 ]

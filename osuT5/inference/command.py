@@ -1,19 +1,14 @@
-"""`python inference.py`: configuration in, progress bars and the path of the result out."""
+"""`python inference.py`: options in, progress bars and the path of the result out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
 from osuT5 import cli
-from osuT5.inference.progress import Notice, Objects, Progress, Restart, Stage, Window
-from osuT5.inference.request import Request, build_request, option_rows
+from osuT5.inference.options import Request
+from osuT5.options import spelled
 
-TREE = "inference"
 STAGE_TEXT = {
     "model": "loading model",
     "audio": "reading",
@@ -25,16 +20,21 @@ STAGE_TEXT = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code of one generation."""
-    texts = [n for n, row in option_rows().items() if row.metadata["kind"] in ("path", str)]
-    return cli.run(work, TREE, "mini", texts, arguments, help_text())
+    flags = [("--explain", "show every value and where it is from; loads no weights", explain)]
+    return cli.run(work, Request, "mini", arguments, flags)
 
 
-def work(config: dict[str, Any]) -> int:
-    request = build_request({k: v for k, v in config.items() if v is not None})
+def work(request: Request) -> int:
+    from rich.console import Console
+    from rich.text import Text
+
+    from osuT5.inference.plan import check_request
+
+    check_request(request)  # what is wrong is said before a library that takes seconds is imported
     console = Console(stderr=True)
     result = generate_on(console, request)
     for path in result.paths:
-        console.print(f"[bold green]{path}", soft_wrap=True, highlight=False)
+        console.print(Text(str(path), style="bold green"), soft_wrap=True)
     stats = result.stats
     speed = stats["tokens"] / max(stats["decoder_seconds"], 1e-9)
     console.print(
@@ -46,9 +46,24 @@ def work(config: dict[str, Any]) -> int:
     return 0
 
 
-def generate_on(console: Console, request: Request) -> Any:
-    """Generates while rendering progress on a console."""
+def explain(request: Request) -> int:
+    """Prints the final value of every option and its origin."""
+    from osuT5.inference.plan import explained_options
+
+    options = explained_options(request)
+    width = max(map(len, options.origins.values()))
+    for name, value in options.values.items():
+        print(f"{name:<28} {options.origins[name]:<{width}}  {spelled(value)}")
+    return 0
+
+
+def generate_on(console: Any, request: Request) -> Any:
+    """Generates while rendering progress on a `rich` console."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     from osuT5.inference.pipeline import generate
+    from osuT5.inference.progress import Notice, Objects, Progress, Restart, Stage, Window
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     with Bars(*columns, console=console, transient=True) as bars:
@@ -75,21 +90,3 @@ def generate_on(console: Console, request: Request) -> Any:
                 objects = 0
 
         return generate(request, show)
-
-
-def help_text() -> str:
-    """Every option with its kind, range and meaning."""
-    lines = [
-        "python inference.py audio_path=SONG [key=value ...]",
-        "",
-        "Turns a song into an osu! beatmap. Options (defaults come from the model's profile):",
-    ]
-    for name, row in option_rows().items():
-        facts = row.metadata
-        kind = facts["kind"] if isinstance(facts["kind"], str) else facts["kind"].__name__
-        if facts["choices"]:
-            kind = "|".join(facts["choices"])
-        elif facts["high"] is not None:
-            kind += f" {facts['low']:g}..{facts['high']:g}"
-        lines.append(f"  {name:<28} {facts['about']} [{kind}]")
-    return "\n".join(lines)

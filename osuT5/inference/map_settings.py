@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from osuT5.audio import Song
-from osuT5.events import Profile
 from osuT5.inference.audio_facts import name_in_map
-from osuT5.inference.postprocess import MapSettings, difficulty_name, song_names, tags_line
-from osuT5.inference.resolve import Inputs, ResolvedOptions
+from osuT5.inference.inputs import Inputs
+from osuT5.inference.postprocess import MapSettings, tags_line
+from osuT5.inference.resolve import ResolvedOptions
 
 COVER_SUFFIXES = {"image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png"}
 
 
-def map_settings(options: ResolvedOptions, inputs: Inputs, song: Song, profile: Profile) -> MapSettings:
-    """The settings of post-processing."""
-    names = song_names(
-        inputs.audio_path.stem,
-        title=options.title or song.tags.title,
-        artist=options.artist or song.tags.artist,
-        title_unicode=options.title_unicode,
-        artist_unicode=options.artist_unicode,
-    )
-    version = inputs.request.version or difficulty_name(
-        profile.generation.get("version", profile.name), options.difficulty
-    )
+def map_settings(options: ResolvedOptions, inputs: Inputs, song: Song) -> MapSettings:
+    """The settings of post-processing.
+
+    Args:
+        options: resolved for the song.
+    """
     picture = background_file(inputs, song)
     return MapSettings(
         gamemode=options.gamemode,
@@ -35,12 +29,12 @@ def map_settings(options: ResolvedOptions, inputs: Inputs, song: Song, profile: 
         slider_multiplier=options.slider_multiplier,
         tick_rate=options.slider_tick_rate,
         audio_filename=name_in_map(inputs.audio_path),
-        title=names.title,
-        title_unicode=names.title_unicode,
-        artist=names.artist,
-        artist_unicode=names.artist_unicode,
+        title=options.title,
+        title_unicode=options.title_unicode,
+        artist=options.artist,
+        artist_unicode=options.artist_unicode,
         creator=options.creator,
-        version=version,
+        version=options.version,
         source=options.source or "",
         tags=tags_line(options.tags or ""),
         background=picture[0] if picture else None,

@@ -1,4 +1,4 @@
-"""Notices: options that have no effect with the model at hand, and what post-processing and verification did."""
+"""Notices: options without effect with the model at hand, what is not built, what post-processing and the gate did."""
 
 from __future__ import annotations
 
@@ -7,30 +7,60 @@ import re
 
 from osuT5.beatmap.verify import Finding
 from osuT5.events import Profile, Vocabulary
-from osuT5.inference.request import Request
-from osuT5.inference.resolve import ResolvedOptions
+from osuT5.inference.options import Request
+from osuT5.inference.resolve import PROFILE, ResolvedOptions
 from osuT5.model import Mapperatorinator
+from osuT5.options import spelled
 
+TAIKO, MANIA = 1, 3
 # option -> (flag of the profile that puts it into the prompt, switch of the model that gives it to the encoder)
 CONDITIONED_BY = {
     "difficulty": ("add_diff_token", "do_difficulty_embed"),
     "mapper_id": ("add_mapper_token", "do_mapper_embed"),
     "year": ("add_year_token", None),
     "beatmap_id": ("add_style_token", "do_style_embed"),
+    "hitsounded": ("add_hitsounded_token", None),
+    "hold_note_ratio": ("add_hold_note_ratio_token", None),
+    "scroll_speed_ratio": ("add_scroll_speed_ratio_token", None),
     "descriptors": ("add_descriptors", None),
     "negative_descriptors": ("add_descriptors", None),
 }
+# option -> the modes that know it
+MODES_OF = {"keycount": (MANIA,), "hold_note_ratio": (MANIA,), "scroll_speed_ratio": (TAIKO, MANIA)}
+# option -> (largest value that asks for nothing, what is said of others)
+NOT_BUILT = {
+    "super_timing": (False, "super timing is not built yet: timing comes from `timing=` instead"),
+    "generate_positions": (False, "coordinates are not refined by diffusion yet: the model's own positions are used"),
+    "num_beams": (1, "beam search is not built yet: decoding goes on with num_beams=1"),
+    "parallel": (False, "parallel windows are not built yet: windows follow each other"),
+}
 
 
-def ignored_conditions(options: ResolvedOptions, profile: Profile, vocabulary: Vocabulary) -> list[str]:
-    """One sentence for each asked-for condition that the model does not know."""
+def ignored_options(options: ResolvedOptions, profile: Profile, vocabulary: Vocabulary) -> list[str]:
+    """One sentence for each option that has no effect, whoever asked for it."""
     notices = []
-    for option, (flag, switch) in CONDITIONED_BY.items():
-        asked = getattr(options, option)
-        if asked in (None, []) or option == "beatmap_id":
+    for option, (idle, sentence) in NOT_BUILT.items():
+        if options.values[option] > idle:
+            whose = f" ({option} is a default of {profile.name})" if options.origins[option] == PROFILE else ""
+            notices.append(f"{sentence}{whose}")
+    if len(options.difficulties or ()) > 1:
+        notices.append("lists of difficulties are not built yet: only the first is generated")
+    return notices + _ignored_conditions(options, profile, vocabulary)
+
+
+def _ignored_conditions(options: ResolvedOptions, profile: Profile, vocabulary: Vocabulary) -> list[str]:
+    """One sentence for each condition that was asked for and that model or mode does not know."""
+    notices = []
+    for option in dict.fromkeys((*CONDITIONED_BY, *MODES_OF)):
+        asked = options.values[option]
+        if not options.is_asked(option) or asked is None:
             continue
-        if not getattr(profile, flag) and not (switch and profile.model.get(switch)):
-            notices.append(f"{option}={asked}: ignored, {profile.name} was trained without it")
+        text = f"{option}={spelled(asked)}: ignored"
+        flag, switch = CONDITIONED_BY.get(option, (None, None))
+        if options.gamemode not in MODES_OF.get(option, (options.gamemode,)):
+            notices.append(f"{text}, gamemode={options.gamemode} has none")
+        elif flag and not getattr(profile, flag) and not (switch and profile.model.get(switch)):
+            notices.append(f"{text}, {profile.name} was trained without it")
     if profile.add_descriptors:
         for option in ("descriptors", "negative_descriptors"):
             notices += [
@@ -60,16 +90,20 @@ def _unknown(option: str, descriptor: str | int, vocabulary: Vocabulary) -> str:
 
 def ignored_by_given_model(request: Request, model: Mapperatorinator) -> list[str]:
     """One sentence for each option of the request that a model which is loaded already does not follow."""
+    stated = {
+        "device": (str(model.device), request.device == "auto" or request.device.split(":")[0] == model.device.type),
+        "precision": (model.precision, request.precision == model.precision),
+        "profile": (model.profile.name, request.profile == model.profile.name),
+    }
+    asked = request.asked()
     notices = []
-    if request.device not in (None, "auto") and request.device.split(":")[0] != model.device.type:
-        notices.append(f"device={request.device}: ignored, the model that was given is on {model.device}")
-    if request.precision is not None and request.precision != model.precision:
-        notices.append(f"precision={request.precision}: ignored, the model that was given is {model.precision}")
-    if request.profile is not None and request.profile != model.profile.name:
-        notices.append(f"profile={request.profile}: ignored, the model that was given is {model.profile.name}")
+    for option, (has, fits) in stated.items():
+        if option in asked and not fits:
+            where = "on " if option == "device" else ""
+            notices.append(f"{option}={asked[option]}: ignored, the model that was given is {where}{has}")
     for option in ("model_path", "lora_path"):
-        if getattr(request, option) is not None:
-            notices.append(f"{option}={getattr(request, option)}: ignored, a loaded model was given")
+        if option in asked:
+            notices.append(f"{option}={asked[option]}: ignored, a loaded model was given")
     return notices
 
 

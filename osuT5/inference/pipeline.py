@@ -13,24 +13,18 @@ from osuT5.beatmap.verify import Finding, gate
 from osuT5.errors import InputError, RejectedMap
 from osuT5.events import ContextType, EventSequence, merge
 from osuT5.inference import output
-from osuT5.inference.audio_facts import audio_facts, check_song
+from osuT5.inference.audio_facts import audio_facts
+from osuT5.inference.inputs import Inputs, read_inputs
 from osuT5.inference.map_settings import background_file, map_settings
-from osuT5.inference.notices import by_kind, ignored_by_given_model, ignored_conditions, repairs
+from osuT5.inference.notices import by_kind, ignored_by_given_model, ignored_options, repairs
+from osuT5.inference.options import Request
+from osuT5.inference.plan import open_song, plan_map, profile_before_loading
 from osuT5.inference.postprocess import build, place, unpack_positions
 from osuT5.inference.progress import CancelToken, Notice, OnProgress, Restart, Stage, silent
 from osuT5.inference.red_lines import find_red_lines
-from osuT5.inference.request import Request
-from osuT5.inference.resolve import (
-    Inputs,
-    ResolvedOptions,
-    check_against_model,
-    device_name,
-    read_inputs,
-    resolve_options,
-)
+from osuT5.inference.resolve import ResolvedOptions, device_name, resolve_for_song
 from osuT5.inference.session import SongSession
 from osuT5.inference.song_loop import LoopStats, SongLoop
-from osuT5.inference.templates import choose_task
 from osuT5.inference.track import MapTask, Track, open_track, trim_range
 from osuT5.model import Mapperatorinator, load_model
 from osuT5.timing import fit_timing
@@ -74,25 +68,31 @@ def generate(
     report, cancel = on_progress or silent, cancel or CancelToken()
     began = time.perf_counter()
     inputs = read_inputs(request)
-    notify(report, request.notices())
+    notify(report, request.ignored())
     if session is not None:
         if model is not None and model is not session.model:
             raise InputError("a model and a session of another model were given; give one of them")
         model = session.model
-    if model is None:
-        model = open_model(request, inputs, report)
-    else:
-        notify(report, ignored_by_given_model(request, model))
-    options = resolve_options(request, model.profile, inputs.reference)
-    check_against_model(options, model.profile, inputs.reference)
-    notify(report, ignored_conditions(options, model.profile, model.vocabulary))
-    task = choose_task(model.profile, options.contexts, options.outputs, options.gamemode)
-
+    profile = model.profile if model is not None else profile_before_loading(inputs)
+    if profile is None:  # known when the checkpoint has been fetched
+        model = open_model(inputs, report)
+        profile = model.profile
+    options, task = plan_map(inputs, profile)
     if session is None:
         report(Stage("audio", inputs.audio_path.name))
-        session = open_session(inputs.audio_path, model, options.max_batch_size)
-    if session.audio_path is not None and session.audio_path.resolve() != inputs.audio_path.resolve():
+        song = open_song(inputs.audio_path, profile)
+    else:
+        song = session.song
+    options = resolve_for_song(options, inputs.audio_path, song, profile)
+    if model is None:
+        model = open_model(inputs, report)
+    else:
+        notify(report, ignored_by_given_model(request, model))
+    if session is None:
+        session = SongSession(song, model, options.max_batch_size, inputs.audio_path)
+    elif session.audio_path is not None and session.audio_path.resolve() != inputs.audio_path.resolve():
         raise InputError(f"the session is of {session.audio_path}, the request is for {inputs.audio_path}")
+    notify(report, ignored_options(options, model.profile, model.vocabulary))
     try:
         result = make_maps(session, [MapTask(inputs, options, task)], report, cancel)
     except RejectedMap as rejected:
@@ -115,17 +115,15 @@ def generate(
     return result
 
 
-def open_model(request: Request, inputs: Inputs, on_progress: OnProgress = silent) -> Mapperatorinator:
+def open_model(inputs: Inputs, on_progress: OnProgress = silent) -> Mapperatorinator:
     """Loads the model that a request names."""
+    request = inputs.request
     on_progress(Stage("model", inputs.model_source))
-    mode = request.gamemode
-    if mode is None and inputs.reference is not None:
-        mode = int(inputs.reference.mode)
     model = load_model(
         inputs.model_source,
-        device=device_name(request.device or "auto"),
-        precision=request.precision or "fp32",
-        gamemode=mode or 0,
+        device=device_name(request.device),
+        precision=request.precision,
+        gamemode=inputs.gamemode,
         profile=request.profile,
         lora_path=request.lora_path,
         auto_select_gamemode=request.auto_select_gamemode_model,
@@ -142,10 +140,7 @@ def open_session(audio_path: str | Path, model: Mapperatorinator, encoder_batch:
     Raises: AudioError for a file that cannot be read, is too short or silent.
     """
     path = Path(audio_path).expanduser()
-    resampler = model.profile.model.get("resampler", "published")
-    song = audio.load(path, sample_rate=model.profile.sample_rate, resampler=resampler)
-    check_song(song, path)
-    return SongSession(song, model, encoder_batch, path)
+    return SongSession(open_song(path, model.profile), model, encoder_batch, path)
 
 
 def make_maps(session: SongSession, tasks: Sequence[MapTask], on_progress: OnProgress, cancel: CancelToken) -> Result:
@@ -232,7 +227,7 @@ def build_map(
     whole = trim_range(whole, options.start_time, options.end_time)
     if timing is None:
         timing = fit_timing(whole, profile.types_first)
-    settings = map_settings(options, task.inputs, session.song, profile)
+    settings = map_settings(options, task.inputs, session.song)
     placement = place(whole, timing, profile, settings)
     for objects in track.last_objects(placement):
         on_progress(objects)

@@ -1,183 +1,39 @@
-"""From a request to resolved options: paths that exist, a reference that reads, a value for every option.
+"""From a request to resolved options: a value for every option, and where it is from.
 
-An option left open takes the reference beatmap's value, then the model profile's, then the general default. Everything
-that can be wrong is checked here, before a model is loaded; all mistakes are named together.
+An option that was not asked for takes the reference beatmap's value, then the model profile's, then its default; what
+the song's file says and what follows from the star rating comes when the song is known.
 """
 
 from __future__ import annotations
 
-import random
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from osuT5.beatmap import Beatmap, read
-from osuT5.errors import BeatmapError, InputError, OptionErrors
+from osuT5.audio.song import Song
+from osuT5.beatmap import Beatmap
+from osuT5.errors import InputError, OptionErrors
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
-from osuT5.inference.postprocess import difficulty_values
-from osuT5.inference.request import LARGEST_SEED, Request
+from osuT5.inference.inputs import reference_background
+from osuT5.inference.options import WHOLE_WINDOW, InferenceOptions, Request
+from osuT5.inference.postprocess import difficulty_name, difficulty_values, song_names
+from osuT5.options import ASKED, DEFAULT
 from osuT5.timing import timing_of
 
-AUDIO_SUFFIXES = (".mp3", ".wav", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".wma", ".flac", ".webm")
 MANIA = 3
 OBJECT_CONTEXTS = (ContextType.MAP, ContextType.GD, ContextType.NO_HS)
-EMBEDDED_MODEL = Path(__file__).resolve().parents[2] / "models" / "mini"
 
-# Values where neither request, reference nor profile says anything.
-DEFAULTS: dict[str, Any] = {
-    "gamemode": 0,
-    "hitsounded": True,
-    "keycount": 4,
-    "slider_multiplier": 1.4,
-    "slider_tick_rate": 1.0,
-    "bpm": 120.0,
-    "offset": 0.0,
-    "creator": "Mapperatorinator",
-    "timing": "model",
-    "export_osz": True,
-    "do_sample": True,
-    "temperature": 0.9,
-    "timing_temperature": 0.1,
-    "mania_column_temperature": 0.8,
-    "taiko_hit_temperature": 0.8,
-    "timeshift_bias": 0.0,
-    "top_p": 0.9,
-    "top_k": 0,
-    "cfg_scale": 1.0,
-    "lookback": 0.5,
-    "lookahead": 0.4,
-    "max_batch_size": 8,
-    "resnap_events": True,
-    "grid_times": False,
-    "end_penalty": 0.0,
-    "grid_habit": 1.0,
-    "grid_hearing": 1.0,
-    "grid_onsets": 1.0,
-    "device": "auto",
-    "precision": "fp32",
-    "in_context": [],
-    "output_type": ["TIMING", "KIAI", "MAP", "SV"],
-}
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a request names on disk, read and checked."""
-
-    request: Request
-    audio_path: Path
-    output_folder: Path
-    reference: Beatmap | None
-    background: Path | None
-    model_source: str
-    seed: int
-
-
-def read_inputs(request: Request) -> Inputs:
-    """Checks paths and reads the reference beatmap.
-
-    Raises:
-        OptionErrors: naming every path that is wrong.
-    """
-    problems: list[str] = []
-    reference, reference_path = None, None
-    if request.beatmap_path:
-        reference_path = Path(request.beatmap_path).expanduser()
-        reference = _read_reference(reference_path, problems)
-    audio_path = _audio_path(request, reference, reference_path, problems)
-    folder = _output_folder(request, audio_path, reference_path, problems)
-    if request.background:
-        background = Path(request.background).expanduser()
-        if not background.is_file():
-            problems.append(f"background: no such file: {request.background}")
-    else:
-        background = _reference_background(request, reference)
-    if problems:
-        raise OptionErrors(problems)
-    assert audio_path is not None and folder is not None
-    seed = request.seed if request.seed is not None else random.SystemRandom().randint(0, LARGEST_SEED)
-    return Inputs(request, audio_path, folder, reference, background, request.model_path or str(EMBEDDED_MODEL), seed)
-
-
-def _read_reference(path: Path, problems: list[str]) -> Beatmap | None:
-    if not path.is_file():
-        problems.append(f"beatmap_path: no such file: {path}")
-    elif path.suffix.lower() != ".osu":
-        problems.append(f"beatmap_path: {path.name} is not an .osu file")
-    else:
-        try:
-            return read(path)
-        except BeatmapError as error:
-            problems.append(f"beatmap_path: {error}")
-    return None
-
-
-def _audio_path(
-    request: Request, reference: Beatmap | None, reference_path: Path | None, problems: list[str]
-) -> Path | None:
-    if request.audio_path:
-        path = Path(request.audio_path).expanduser()
-    elif reference is not None and reference_path is not None:
-        if not reference.audio_filename:
-            problems.append("audio_path is missing, and the reference beatmap names no audio")
-            return None
-        path = reference_path.parent / reference.audio_filename
-    else:
-        if not request.beatmap_path:
-            problems.append("audio_path is missing: name the song to map, e.g. audio_path=song.mp3")
-        return None
-    if path.is_dir():
-        problems.append(f"audio_path: {path} is a folder, not a song")
-    elif not path.is_file():
-        problems.append(f"audio_path: no such file: {path}")
-    elif path.suffix.lower() not in AUDIO_SUFFIXES:
-        problems.append(f"audio_path: {path.name} is not one of {', '.join(s[1:] for s in AUDIO_SUFFIXES)}")
-    else:
-        return path
-    return None
-
-
-def _output_folder(
-    request: Request, audio_path: Path | None, reference_path: Path | None, problems: list[str]
-) -> Path | None:
-    if request.output_path:
-        folder = Path(request.output_path).expanduser()
-    elif reference_path is not None:
-        folder = reference_path.parent
-    elif audio_path is not None:
-        folder = audio_path.parent
-    else:
-        return None
-    problem = unwritable(folder)
-    if problem:
-        problems.append(f"output_path: {problem}; choose another with output_path=")
-    return folder
-
-
-def _reference_background(request: Request, reference: Beatmap | None) -> Path | None:
-    """The picture that the reference beatmap names, if it lies in the beatmap's folder."""
-    if reference is None or not reference.background_filename or not request.beatmap_path:
-        return None
-    folder = Path(request.beatmap_path).expanduser().parent
-    path = folder / reference.background_filename
-    return path if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else None
-
-
-def unwritable(folder: Path) -> str | None:
-    """Why nothing can be written into a folder that may not exist yet; None if it can."""
-    nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        return f"{nearest} is not a folder"
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            return None
-    except OSError as error:
-        return f"{nearest} cannot be written to ({error.strerror or error})"
+# old name in a profile -> the option
+RENAMED = {"grid_habit": "prior_weight", "grid_hearing": "audio_weight", "grid_onsets": "onset_weight"}
+# what no checkpoint may say: the user's files
+NO_DEFAULTS = frozenset(
+    {"audio_path", "beatmap_path", "output_path", "model_path", "lora_path", "profile", "background", "export_osz",
+     "add_to_beatmap", "overwrite_reference_beatmap"}
+)  # fmt: skip
+# where a value may be from, besides "preset NAME"
+REFERENCE, PROFILE, TAGS, SONG, RATING, UNSET = "reference", "profile", "tags", "song", "rating", "unset"
 
 
 def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
@@ -210,18 +66,19 @@ def reference_values(reference: Beatmap, profile: Profile) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ResolvedOptions:
-    """The final value of every option, as attributes, and where each comes from.
+    """The final value of every option, as attributes, and where each is from.
 
     Attributes:
-        values: option -> value.
-        sources: option -> "request", "beatmap", "profile", "default", or "unset" for None.
+        values: option -> value; lists are tuples.
+        origins: option -> "asked", "preset NAME", "reference", "tags", "profile", "rating", "song", "default", or
+            "unset" for None.
     """
 
     values: Mapping[str, Any]
-    sources: Mapping[str, str]
+    origins: Mapping[str, str]
 
     def __reduce__(self) -> tuple:
-        return _frozen, (dict(self.values), dict(self.sources))
+        return _frozen, (dict(self.values), dict(self.origins))
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -234,7 +91,19 @@ class ResolvedOptions:
         unknown = changes.keys() - self.values.keys()
         if unknown:
             raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
-        return _frozen({**self.values, **changes}, {**self.sources, **dict.fromkeys(changes, "request")})
+        return self.with_origin(ASKED, **changes)
+
+    def filled(self, origin: str, **values: Any) -> ResolvedOptions:
+        """The same with values for options that have none yet."""
+        new = {name: value for name, value in values.items() if self.values[name] is None and value is not None}
+        return self.with_origin(origin, **new)
+
+    def with_origin(self, origin: str, **changes: Any) -> ResolvedOptions:
+        return _frozen({**self.values, **changes}, {**self.origins, **dict.fromkeys(changes, origin)})
+
+    def is_asked(self, name: str) -> bool:
+        """Whether the request or its preset gives the value."""
+        return self.origins[name] == ASKED or self.origins[name].startswith("preset ")
 
     @property
     def contexts(self) -> list[ContextType]:
@@ -274,44 +143,74 @@ class ResolvedOptions:
         )
 
 
-def _frozen(values: Mapping[str, Any], sources: Mapping[str, str]) -> ResolvedOptions:
-    """With lists of their own: a profile's must not change with them."""
-    own = {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
-    return ResolvedOptions(MappingProxyType(own), MappingProxyType(dict(sources)))
+def _frozen(values: Mapping[str, Any], origins: Mapping[str, str]) -> ResolvedOptions:
+    return ResolvedOptions(MappingProxyType(dict(values)), MappingProxyType(dict(origins)))
 
 
 def resolve_options(request: Request, profile: Profile, reference: Beatmap | None) -> ResolvedOptions:
-    """Every option's value from, in falling order, request, reference beatmap, model profile and general default."""
-    wanted = {f.name: getattr(request, f.name) for f in fields(request)}
-    plain = {f.name: f.default for f in fields(request)}
-    if request.difficulties and request.difficulty is None:
-        wanted["difficulty"] = request.difficulties[0]
-    from_beatmap: dict[str, Any] = {}
+    """Every option's value from, in falling order, request, reference beatmap, model profile and default.
+
+    Raises: OptionErrors for a profile with unknown or impossible generation values.
+    """
+    origins = {name: request.origin(name) for name in request.keys()}
+    asked = {name: request.get(name) for name, origin in origins.items() if origin != DEFAULT}
+    if request.difficulties and "difficulty" not in asked:
+        asked["difficulty"], origins["difficulty"] = request.difficulties[0], origins["difficulties"]
+    from_reference: dict[str, Any] = {}
     if reference is not None:
-        from_beatmap = reference_values(reference, profile)
-        background = _reference_background(request, reference)
-        from_beatmap["background"] = None if background is None else str(background)
-        if reference.mode == MANIA and request.gamemode not in (None, MANIA):
-            del from_beatmap["circle_size"]  # its number of keys
-    places = {
-        "request": wanted,
-        "beatmap": from_beatmap,
-        "profile": profile.generation,
-        "default": DEFAULTS,
-    }
-    # the profiles say whether the older system wrote an .osz by default; here it is one unless asked otherwise
-    places["profile"] = {k: v for k, v in places["profile"].items() if k != "export_osz"}
+        from_reference = reference_values(reference, profile)
+        background = reference_background(request, reference)
+        from_reference["background"] = None if background is None else str(background)
+        if reference.mode == MANIA and asked.get("gamemode") not in (None, MANIA):
+            del from_reference["circle_size"]  # its number of keys
     values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for name in wanted:
-        source = next((s for s, options in places.items() if options.get(name) not in (None, "")), None)
-        values[name] = None if source is None else places[source][name]
-        untouched = source == "request" and values[name] == plain[name]  # the request's own default
-        sources[name] = "default" if untouched else source or "unset"
-    if values["circle_size"] is None and values["gamemode"] != MANIA:
-        values["circle_size"] = difficulty_values(values["gamemode"], values["difficulty"]).cs
-        sources["circle_size"] = "default"
-    return _frozen(values, sources)
+    for name in request.keys():
+        for origin, found in (
+            (origins[name], asked),
+            (REFERENCE, from_reference),
+            (PROFILE, generation_values(profile)),
+            (DEFAULT, {name: getattr(InferenceOptions.model_fields[name], "default", None)}),
+        ):
+            if found.get(name) not in (None, ""):
+                values[name], origins[name] = found[name], origin
+                break
+        else:
+            values[name], origins[name] = None, UNSET
+    options = _frozen(values, origins)
+    if options.gamemode == MANIA:
+        return options
+    return options.filled(RATING, circle_size=difficulty_values(options.gamemode, options.difficulty).cs)
+
+
+def generation_values(profile: Profile) -> dict[str, Any]:
+    """The profile's generation defaults, checked, under the names of today."""
+    named = {RENAMED.get(k, k): v for k, v in profile.generation.items() if k not in NO_DEFAULTS}
+    return InferenceOptions.checked(named, f"generation defaults of profile {profile.name}")
+
+
+def resolve_for_song(options: ResolvedOptions, audio_path: Path, song: Song, profile: Profile) -> ResolvedOptions:
+    """What was open until the song was known: names from its tags or its file name, values by star rating.
+
+    Raises: OptionErrors when the range begins beyond the song.
+    """
+    if (options.start_time or 0) >= song.duration_ms:
+        length = f"{song.duration_ms:.0f} ms"
+        raise OptionErrors([f"start_time={options.start_time} lies beyond the song, which lasts {length}"])
+    options = options.filled(TAGS, title=song.tags.title, artist=song.tags.artist)
+    given = {name: options.values[name] for name in ("title", "artist", "title_unicode", "artist_unicode")}
+    for name, value in vars(song_names(audio_path.stem, **given)).items():
+        if value != given[name]:
+            # the plain name is a romanisation, the other the name as it was given; a name nobody gave is the file's
+            origin = options.origins[name.removesuffix("_unicode")]
+            options = options.with_origin(SONG if origin == UNSET else origin, **{name: value})
+    values = difficulty_values(
+        options.gamemode, options.difficulty, keycount=options.keycount, song_length_ms=song.duration_ms,
+        hp=options.hp_drain_rate, cs=options.circle_size, od=options.overall_difficulty, ar=options.approach_rate,
+    )  # fmt: skip
+    if not options.is_asked("version"):
+        name = difficulty_name(options.version or profile.name, options.difficulty)
+        options = options.with_origin(RATING, version=name)
+    return options.filled(RATING, hp_drain_rate=values.hp, overall_difficulty=values.od, approach_rate=values.ar)
 
 
 def check_against_model(options: ResolvedOptions, profile: Profile, reference: Beatmap | None = None) -> None:
@@ -333,7 +232,7 @@ def check_against_model(options: ResolvedOptions, profile: Profile, reference: B
     if options.gamemode not in profile.gamemodes:
         modes = ", ".join(str(m) for m in profile.gamemodes)
         problems.append(f"gamemode={options.gamemode}: {profile.name} was trained for {modes} only")
-    if options.lookback + options.lookahead >= 0.995:
+    if options.lookback + options.lookahead >= WHOLE_WINDOW:
         problems.append(
             f"lookback={options.lookback:g} and lookahead={options.lookahead:g} leave nothing to write: "
             "keep the sum below 1"

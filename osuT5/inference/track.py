@@ -26,12 +26,13 @@ from osuT5.events import (
 )
 from osuT5.events.prompt import negative_conditions
 from osuT5.inference.decoder import Row
+from osuT5.inference.inputs import Inputs
 from osuT5.inference.logits_processors import end_ids, processors_for
 from osuT5.inference.map_settings import map_settings
 from osuT5.inference.postprocess import PlacedObjects, Placement, unpack_positions
 from osuT5.inference.postprocess.drafts import Draft
 from osuT5.inference.progress import Objects
-from osuT5.inference.resolve import Inputs, ResolvedOptions
+from osuT5.inference.resolve import ResolvedOptions
 from osuT5.inference.sampling import keyed_generator
 from osuT5.inference.session import EncoderConditions, SongSession, encoder_conditions
 from osuT5.inference.templates import Task, given_sequence, template_inputs
@@ -188,15 +189,15 @@ def open_track(
             track.sequences[context] = before.slice(0, end)
     track.given = frozenset(given)
     if timing is not None and ContextType.MAP not in given:
-        track.placed = PlacedObjects(timing, profile, map_settings(options, task.inputs, session.song, profile))
+        track.placed = PlacedObjects(timing, profile, map_settings(options, task.inputs, session.song))
     if options.grid_times and timing:
         track.ticks = TickWeights(
             timing,
             options.difficulty,
             session.salience,
-            options.grid_habit,
-            options.grid_hearing,
-            options.grid_onsets,
+            options.prior_weight,
+            options.audio_weight,
+            options.onset_weight,
         )
     return track
 

@@ -46,14 +46,23 @@ def detect_profile(config: MapperatorinatorConfig) -> Profile | None:
     return None
 
 
-def resolve_profile(folder: Path, config: MapperatorinatorConfig, given: Profile | str | None) -> Profile:
+def find_profile(folder: Path, given: Profile | str | None = None) -> Profile:
+    """As `resolve_profile`, before anything of the checkpoint is read."""
+    if (folder / "profile.json").is_file() or given is not None:
+        return resolve_profile(folder, None, given)
+    from osuT5.model.checkpoint import read_config
+
+    return resolve_profile(folder, read_config(folder), None)
+
+
+def resolve_profile(folder: Path, config: MapperatorinatorConfig | None, given: Profile | str | None) -> Profile:
     """`profile.json` beside the weights, else the given one, else detection. Raises CheckpointError."""
     path = folder / "profile.json"
     if path.is_file():
         return read_profile(path)
     if given is not None:
         return load_profile(given) if isinstance(given, str) else given
-    detected = detect_profile(config)
+    detected = None if config is None else detect_profile(config)
     if detected is None:
         raise CheckpointError(
             f"{folder}: neither a profile.json nor the sizes in config.json say which profile this checkpoint has; "

@@ -9,7 +9,7 @@ from osuT5.options.model import Options
 
 # name -> where its options are stated
 STATED: Mapping[str, str] = {
-    "inference": "osuT5.inference.request:InferenceOptions",
+    "inference": "osuT5.inference.options:InferenceOptions",
 }
 
 # page in docs/ -> (command, how the page begins)
@@ -18,7 +18,7 @@ PAGES: Mapping[str, tuple[str, str]] = {
         "inference",
         """# All options of a generation
 
-`python inference.py key=value ...`; written from `osuT5/inference/request.py` by `python -m osuT5.options write`. An
+`python inference.py key=value ...`; written from `osuT5/inference/options.py` by `python -m osuT5.options write`. An
 option that is not given takes its value from the reference beatmap, the model's profile, the song, or the *default*
 here; `--explain` shows every value and where it is from. Presets (`-cn NAME`) lie in `configs/inference`: put your
 arguments into a file of your own there, or in any folder with `--config-dir FOLDER`, instead of typing them.""",

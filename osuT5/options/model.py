@@ -47,7 +47,10 @@ def section(model: type[Section]) -> Any:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """What is wrong between options: `says(*values)` returns a sentence, several, or None."""
+    """What is wrong between options: `says(*values)` returns a sentence, several, or None.
+
+    Of a command whose None means "not asked for", options that were not given are None.
+    """
 
     keys: tuple[str, ...]
     says: Callable[..., str | Sequence[str] | None]
@@ -135,14 +138,18 @@ class Options(Section):
             elif not (self.command.null_is_open and value in (None, "")):
                 put(kept, key, value)
         wrong, sentences = self._try(kept)
+        self._origins = dict(origins)
         found += sentences
         for rule in self.command.contradictions if rules is None else rules:
             if not wrong.intersection(rule.keys):
-                said = rule.says(*(self.get(key) for key in rule.keys))
+                said = rule.says(*(self._given(key) for key in rule.keys))
                 found += [said] if isinstance(said, str) else said or []
         if found:
             raise OptionErrors(found)
-        self._origins, self._ignored = dict(origins), tuple(ignored)
+        self._ignored = tuple(ignored)
+
+    def _given(self, key: str) -> Any:
+        return None if self.command.null_is_open and self.origin(key) == DEFAULT else self.get(key)
 
     def _try(self, values: dict[str, Any]) -> tuple[set[str], list[str]]:
         """Sets the fields; (options whose values are wrong, which have their defaults then, a sentence for each)."""
@@ -294,7 +301,7 @@ def annotation_of(row: FieldInfo) -> Any:
 
 def limits_in_words(row: FieldInfo) -> str:
     """`between 0 and 3`, `at least 1`, `above 0 and below 1`; "" without limits."""
-    limits = limits_of(annotation_of(row)) | limits_of(Annotated[(Any, *row.metadata)] if row.metadata else Any)
+    limits = limits_of(annotation_of(row))
     if set(limits) == {"ge", "le"}:
         return f"between {limits['ge']:g} and {limits['le']:g}"
     words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}

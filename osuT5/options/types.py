@@ -133,13 +133,15 @@ def names_of(*words: str) -> Any:
 
 def parts(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
     """(bare type, metadata, whether None is a value) of an annotation such as `Int | None`."""
-    nullable = type(None) in get_args(annotation)
-    if nullable:
-        annotation = next(a for a in get_args(annotation) if a is not type(None))
     if get_origin(annotation) is Annotated:
-        bare, *metadata = get_args(annotation)
-        return bare, tuple(metadata), nullable
-    return annotation, (), nullable
+        inner, *metadata = get_args(annotation)
+        bare, more, nullable = parts(inner)
+        return bare, (*more, *metadata), nullable
+    inside = get_args(annotation)
+    if type(None) in inside:
+        bare, metadata, _ = parts(next(a for a in inside if a is not type(None)))
+        return bare, metadata, True
+    return annotation, (), False
 
 
 def words_of(annotation: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from osuT5.beatmap.types import TimingPoint
 from osuT5.errors import InputError
 
 SOFT = 2
+SLOWEST_BPM, FASTEST_BPM = 1.0, 2000.0
 
 
 def red_line(time: float, beat_length: float, meter: int = 4) -> TimingPoint:
@@ -18,10 +19,10 @@ def red_line(time: float, beat_length: float, meter: int = 4) -> TimingPoint:
 def constant_timing(bpm: float, offset_ms: float, meter: int = 4) -> list[TimingPoint]:
     """One red line of `bpm` at `offset_ms` (game clock).
 
-    Raises InputError for a tempo or offset that is no number or a tempo outside 1..2000 BPM.
+    Raises InputError for a tempo or offset that is no number or a tempo outside SLOWEST_BPM..FASTEST_BPM.
     """
-    if not math.isfinite(bpm) or not 1.0 <= bpm <= 2000.0:
-        raise InputError(f"bpm={bpm:g} is no tempo; give beats per minute between 1 and 2000")
+    if not math.isfinite(bpm) or not SLOWEST_BPM <= bpm <= FASTEST_BPM:
+        raise InputError(f"bpm={bpm:g} is no tempo; give a number from {SLOWEST_BPM:g} to {FASTEST_BPM:g}")
     if not math.isfinite(offset_ms):
         raise InputError(f"offset={offset_ms} is no time; give milliseconds of the first beat")
     return [red_line(float(offset_ms), 60000.0 / bpm, meter)]

@@ -10,8 +10,9 @@ from golden_inference import find, tiny_profile
 from osuT5 import Request, audio, generate
 from osuT5.events import ContextType, Vocabulary, load_profile
 from osuT5.events.profile import Template
+from osuT5.inference.inputs import read_inputs
 from osuT5.inference.progress import Objects, Restart
-from osuT5.inference.resolve import read_inputs, resolve_options
+from osuT5.inference.resolve import resolve_options
 from osuT5.inference.session import SongSession
 from osuT5.inference.templates import choose_task
 from osuT5.inference.track import MapTask

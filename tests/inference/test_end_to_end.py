@@ -16,6 +16,7 @@ from osuT5.errors import MapperatorinatorError
 from osuT5.events import ContextType, EventType
 from osuT5.inference import track as track_module
 from osuT5.inference.decoder import Decoder, collect
+from osuT5.inference.inputs import read_inputs
 from osuT5.inference.logits_processors import (
     ForbidIds,
     Temperature,
@@ -23,9 +24,9 @@ from osuT5.inference.logits_processors import (
     processors_for,
     temperature_rules,
 )
+from osuT5.inference.options import Request
 from osuT5.inference.progress import silent
-from osuT5.inference.request import build_request
-from osuT5.inference.resolve import read_inputs, resolve_options
+from osuT5.inference.resolve import resolve_options
 from osuT5.inference.session import SongSession
 from osuT5.inference.song_loop import SongLoop
 from osuT5.inference.templates import choose_task
@@ -111,10 +112,10 @@ def test_run_gives_the_recorded_ids(name, models, tmp_path, monkeypatch):
     case = CASES[name]
     model = models(case["version"], case["checkpoint"])
     profile = model.profile
-    request = build_request(options_of(case, tmp_path))
+    request = Request(**options_of(case, tmp_path))
     inputs = read_inputs(request)
     options = resolve_options(request, profile, inputs.reference)
-    if options.sources["circle_size"] == "default":
+    if options.origins["circle_size"] == "rating":
         options = options.replace(circle_size=4)  # the older default; ours follows the star rating
     generator = torch.Generator().manual_seed(case["seed"])
     monkeypatch.setattr(track_module, "keyed_generator", lambda *key: generator)
@@ -155,6 +156,6 @@ def test_impossible_request_is_refused_before_anything_is_generated(name, models
     case = CASES[name]
     model = models(case["version"], case["checkpoint"])
     with pytest.raises(MapperatorinatorError):
-        request = build_request(options_of(case, tmp_path))
+        request = Request(**options_of(case, tmp_path))
         options = resolve_options(request, model.profile, None)
         choose_task(model.profile, options.contexts, options.outputs, options.gamemode)

@@ -8,7 +8,7 @@ from osuT5.inference.progress import CancelToken, Notice, Stage
 
 @pytest.fixture
 def said(click):
-    """Notices of a request before its song is read."""
+    """Notices of a request before its map is written."""
 
     def listen(model, session=None, **options):
         token, notices = CancelToken(), []
@@ -16,7 +16,7 @@ def said(click):
         def hear(event):
             if isinstance(event, Notice):
                 notices.append(event.message)
-            elif isinstance(event, Stage) and event.name in ("audio", "timing"):
+            elif isinstance(event, Stage) and event.name == "timing":
                 token.cancel()
 
         with pytest.raises(Cancelled):
@@ -73,7 +73,7 @@ def test_guidance_at_1_and_above_needs_no_word(said, models):
 
 def test_conditions_that_a_model_was_trained_without(said, models):
     assert said(models("v30"), descriptors=["clean"]) == [
-        "descriptors=['clean']: ignored, v30 was trained without it",
+        "descriptors=[clean]: ignored, v30 was trained without it",
     ]
 
 

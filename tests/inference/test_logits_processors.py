@@ -10,7 +10,7 @@ from golden_inference import find, load_json
 from osuT5.audio import WindowSpan
 from osuT5.events import ContextType, Event, EventType, Vocabulary, load_profile
 from osuT5.inference import logits_processors as lp
-from osuT5.inference.request import build_request
+from osuT5.inference.options import Request
 from osuT5.inference.resolve import resolve_options
 from osuT5.inference.token_history import TokenHistory, time_range
 
@@ -424,7 +424,7 @@ def test_all_positions_of_golden_prompts_equal_stepping(preset):
 def names_for(version, mode, context=ContextType.MAP, lookback=True, lookahead=True, ticks=False, **changes):
     profile = load_profile(version)
     vocabulary = Vocabulary.from_profile(profile)
-    request = build_request({"audio_path": "song.mp3", "gamemode": mode, **changes})
+    request = Request(**{"audio_path": "song.mp3", "gamemode": mode, **changes})
     options = resolve_options(request, profile, None)
     length = profile.window_ms
     span = WindowSpan(0, length, options.lookback * length * lookback, options.lookahead * length * lookahead)

@@ -18,16 +18,16 @@ from osuT5 import audio
 from osuT5.errors import InputError, MapperatorinatorError, OptionErrors
 from osuT5.events import ContextType, EventType, Profile, load_profile
 from osuT5.events.prompt import required_state
+from osuT5.inference.inputs import Inputs, read_inputs
 from osuT5.inference.map_settings import map_settings
+from osuT5.inference.options import Request
 from osuT5.inference.postprocess import MapSettings, difficulty_values
 from osuT5.inference.red_lines import timing_source
-from osuT5.inference.request import build_request
 from osuT5.inference.resolve import (
-    Inputs,
     ResolvedOptions,
     check_against_model,
     device_name,
-    read_inputs,
+    resolve_for_song,
     resolve_options,
 )
 from osuT5.inference.templates import choose_task
@@ -127,8 +127,8 @@ def test_timing_comes_from_the_recorded_source():
         for name, (_, applies, ours) in TIMING_RULES.items():
             if applies([preset, given, outputs, super_timing, decision]):
                 decision, taken[name] = ours(row, without_super[str(row[:3])]), taken[name] + 1
-        request = build_request(
-            {
+        request = Request(
+            **{
                 "beatmap_path": "reference.osu",
                 "in_context": given,
                 "output_type": outputs,
@@ -136,7 +136,7 @@ def test_timing_comes_from_the_recorded_source():
             }
         )
         options = resolve_options(request, load_profile(preset), None)
-        assert options.timing == "model" and options.sources["timing"] == "default"
+        assert options.timing == "model" and options.origins["timing"] == "default"
         assert timing_source(options, load_profile(preset)) == TIMING_SOURCES[decision], row
     assert all(taken.values()), taken
 
@@ -204,6 +204,9 @@ def by_star_rating(case):
     return difficulty_values(s.gamemode, s.stars, keycount=s.keycount, hp=s.hp, cs=s.cs, od=s.od, ar=s.ar)
 
 
+# recorded options that are accepted and say that they have no effect, so that they have no value
+WITHOUT_EFFECT = Request.command.without_effect
+
 OPTION_RULES = (
     Rule("beatmap_path source", "an empty text is no value", lambda c, n: c.recorded[n] == ""),
     Rule(
@@ -227,13 +230,6 @@ OPTION_RULES = (
         "background",
         "the picture that the reference names is not there",
         lambda c, n: has_reference(c) and not is_asked(c, n),
-    ),
-    Rule(
-        "attn_implementation",
-        "one exact attention serves all, so the option has no effect and keeps its value",
-        lambda c, n: c.asked.get(n) != c.recorded[n],
-        lambda c, n: c.asked.get(n, "auto"),
-        None,
     ),
     Rule(
         "device",
@@ -329,7 +325,7 @@ def cases(folder):
             if name in REFUSED_REQUESTS:
                 _, option, instead = REFUSED_REQUESTS[name]
                 with pytest.raises(OptionErrors) as caught:
-                    read_inputs(build_request(asked))
+                    read_inputs(Request(**asked))
                 assert [option in problem for problem in caught.value.problems] == [True]
                 if option == "background":
                     (folder / instead).touch()
@@ -340,10 +336,10 @@ def cases(folder):
                 rating = rosu_pp_py.Difficulty().calculate(rosu_pp_py.Beatmap(path=asked["beatmap_path"]))
                 recorded["difficulty"] = round(rating.stars, 2)
             profile = load_profile(case["preset"])
-            request = build_request(asked)
+            request = Request(**asked)
             inputs = read_inputs(request)
             options = resolve_options(request, profile, inputs.reference)
-            settings = map_settings(options, inputs, song, profile)
+            settings = map_settings(resolve_for_song(options, inputs.audio_path, song, profile), inputs, song)
             found[name] = Case(
                 profile, asked, case["printed"], recorded, case["beatmap_config"], inputs, options, settings
             )
@@ -352,7 +348,8 @@ def cases(folder):
 
 def corrected(case, recorded, rules):
     """The recorded values with the rules applied, and the rules that were."""
-    values, applied = dict(recorded), {}
+    values = {name: value for name, value in recorded.items() if name not in WITHOUT_EFFECT}
+    applied = {}
     for rule in rules:
         for name in rule.names.split():
             if rule.where(case, name):
@@ -362,9 +359,13 @@ def corrected(case, recorded, rules):
     return values, applied
 
 
+def as_recorded(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
 def our_values(case):
     inputs = case.inputs
-    ours = {name: case.options.values[name] for name in case.recorded}
+    ours = {name: as_recorded(case.options.values[name]) for name in case.recorded if name not in WITHOUT_EFFECT}
     paths = {"audio_path": inputs.audio_path, "output_path": inputs.output_folder, "background": inputs.background}
     ours |= {name: None if path is None else str(path) for name, path in paths.items()}
     ours["seed"] = inputs.seed
@@ -414,19 +415,19 @@ def test_every_value_tells_its_recorded_source(name, cases):
     case = cases[name]
     _, applied = corrected(case, case.recorded, OPTION_RULES)
     for option in case.recorded:
-        if option in ("audio_path", "output_path", "seed"):
+        if option in ("audio_path", "output_path", "seed") or option in WITHOUT_EFFECT:
             continue  # a matter of `Inputs`
         if option in applied and applied[option].source:
             expected = applied[option].source
         elif case.asked.get(option) is not None:
-            expected = "request"
+            expected = "asked"
         elif any(line.startswith(f"Using beatmap {option} ") for line in case.printed):
-            expected = "beatmap"
+            expected = "reference"
         elif any(line.startswith(f"Using default {option} ") for line in case.printed):
-            expected = "default"
+            expected = "rating" if option == "circle_size" else "default"
         else:
             expected = "unset" if case.profile.generation.get(option) is None else "profile"
-        assert case.options.sources[option] == expected, option
+        assert case.options.origins[option] == expected, option
 
 
 def test_every_rule_is_needed(cases):
@@ -457,7 +458,7 @@ def test_recorded_errors_are_messages_before_anything_is_generated(name, folder)
     case = ERRORS[name]
 
     def prepare():
-        request = build_request(with_folder(case["set"], folder))
+        request = Request(**with_folder(case["set"], folder))
         inputs, profile = read_inputs(request), load_profile(case["preset"])
         check_against_model(resolve_options(request, profile, inputs.reference), profile, inputs.reference)
 

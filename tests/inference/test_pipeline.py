@@ -12,8 +12,8 @@ import soundfile
 from osuT5 import Request, generate
 from osuT5.beatmap import read
 from osuT5.errors import AudioError, OptionErrors, RejectedMap
+from osuT5.inference.inputs import EMBEDDED_MODEL
 from osuT5.inference.progress import Notice, Stage, Window
-from osuT5.inference.resolve import EMBEDDED_MODEL
 from osuT5.model import load_model
 
 BPM, SECONDS = 150.0, 14
@@ -108,7 +108,7 @@ def test_progress_is_told_and_ignored_conditions_are_said(song, tmp_path, model)
     windows = [e for e in events if isinstance(e, Window) and e.stage == "map"]
     assert [w.done for w in windows] == list(range(1, windows[0].total + 1))
     said = " ".join(e.message for e in events if isinstance(e, Notice))
-    assert "year=2020" in said and "descriptors=['clean']" in said
+    assert "year=2020" in said and "descriptors=[clean]" in said
 
 
 def test_bad_songs_leave_nothing_behind(tmp_path, model):

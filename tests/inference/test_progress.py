@@ -9,9 +9,9 @@ from osuT5 import Request, generate
 from osuT5.beatmap import write
 from osuT5.errors import Cancelled
 from osuT5.inference import pipeline
+from osuT5.inference.inputs import EMBEDDED_MODEL
 from osuT5.inference.postprocess import PlacedObjects
 from osuT5.inference.progress import CancelToken, Notice, Objects, Stage, Window
-from osuT5.inference.resolve import EMBEDDED_MODEL
 from osuT5.model import load_model
 
 SONG = EMBEDDED_MODEL.parents[1] / "demo" / "song.ogg"

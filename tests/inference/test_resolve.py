@@ -9,8 +9,9 @@ from golden_inference import find
 
 from osuT5.errors import OptionErrors
 from osuT5.events import load_profile
-from osuT5.inference.request import build_request
-from osuT5.inference.resolve import check_against_model, read_inputs, resolve_options
+from osuT5.inference.inputs import read_inputs
+from osuT5.inference.options import Request
+from osuT5.inference.resolve import check_against_model, resolve_options
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def folder(tmp_path):
 def resolved(folder, reference=None, profile="v32", **options):
     if reference:
         options["beatmap_path"] = str(folder / reference)
-    request = build_request({"audio_path": str(folder / "click.flac"), **options})
+    request = Request(audio_path=str(folder / "click.flac"), **options)
     inputs = read_inputs(request)
     return inputs, resolve_options(request, load_profile(profile), inputs.reference)
 
@@ -32,7 +33,7 @@ def test_a_constant_tempo_is_the_reference_beatmaps_unless_asked_otherwise(folde
     _, options = resolved(folder, "ref_std.osu", timing="constant")
     assert (options.bpm, options.offset) == (128, 350)
     _, options = resolved(folder, "ref_std.osu", timing="constant", bpm=90)
-    assert (options.bpm, options.sources["bpm"], options.sources["offset"]) == (90, "request", "beatmap")
+    assert (options.bpm, options.origins["bpm"], options.origins["offset"]) == (90, "asked", "reference")
 
 
 def test_a_background_beside_the_reference_goes_along(folder):
@@ -41,7 +42,7 @@ def test_a_background_beside_the_reference_goes_along(folder):
     picture.write_bytes(b"picture")
     inputs, options = resolved(folder, "ref_std.osu")
     assert inputs.background == picture
-    assert (options.background, options.sources["background"]) == (str(picture), "beatmap")
+    assert (options.background, options.origins["background"]) == (str(picture), "reference")
     other = folder / "other.png"
     other.write_bytes(b"other")
     assert resolved(folder, "ref_std.osu", background=str(other))[0].background == other
@@ -58,18 +59,18 @@ def test_the_number_of_keys_is_no_circle_size(folder):
     text = (folder / "ref_mania.osu").read_text()
     (folder / "ref_mania.osu").write_text(text.replace("CircleSize:4", "CircleSize:7"))
     _, options = resolved(folder, "ref_mania.osu", gamemode=0)
-    assert options.circle_size == 3.0 and options.sources["circle_size"] == "default"
+    assert options.circle_size == 3.0 and options.origins["circle_size"] == "rating"
     _, options = resolved(folder, "ref_mania.osu")
     assert (options.keycount, options.circle_size) == (7, 7)
 
 
 def test_only_what_was_asked_for_comes_from_the_request(folder):
     _, options = resolved(folder, "ref_std.osu", add_to_beatmap=True, difficulty=3)
-    requested = {name for name, source in options.sources.items() if source == "request"}
+    requested = {name for name, source in options.origins.items() if source == "asked"}
     assert requested == {"audio_path", "beatmap_path", "add_to_beatmap", "difficulty"}
-    assert {options.sources[n] for n in ("verify", "overwrite_reference_beatmap", "timing")} == {"default"}
-    assert set(options.sources.values()) == {"request", "beatmap", "profile", "default", "unset"}
-    assert all((options.values[n] is None) == (source == "unset") for n, source in options.sources.items())
+    assert {options.origins[n] for n in ("verify", "overwrite_reference_beatmap", "timing")} == {"default"}
+    assert set(options.origins.values()) == {"asked", "reference", "profile", "rating", "default", "unset"}
+    assert all((options.values[n] is None) == (source == "unset") for n, source in options.origins.items())
 
 
 @pytest.mark.parametrize(
@@ -96,15 +97,12 @@ def test_what_a_reference_leaves_out_has_a_value(folder):
     (folder / "ref_std.osu").write_text("\n".join(line for line in lines if not line.startswith(gone)))
     _, options = resolved(folder, "ref_std.osu")
     assert (options.circle_size, options.slider_multiplier, options.slider_tick_rate) == (5, 1.4, 1)
-    assert (options.bpm, options.offset, options.sources["bpm"]) == (120, 0, "default")
-    assert options.title is None and options.sources["title"] == "unset"  # follows from the song
+    assert (options.bpm, options.offset, options.origins["bpm"]) == (120, 0, "default")
+    assert options.title is None and options.origins["title"] == "unset"  # follows from the song
 
 
 def test_resolved_options_can_be_copied_and_sent_to_another_process():
     profile = load_profile("v29")
-    options = resolve_options(build_request({"audio_path": "song.mp3", "seed": 3}), profile, None)
+    options = resolve_options(Request(**{"audio_path": "song.mp3", "seed": 3}), profile, None)
     for again in (pickle.loads(pickle.dumps(options)), copy.deepcopy(options)):
-        assert dict(again.values) == dict(options.values) and dict(again.sources) == dict(options.sources)
-    options.output_type.append("MAP")
-    assert load_profile("v29").generation["output_type"] == profile.generation["output_type"]
-    assert resolve_options(build_request({"audio_path": "song.mp3"}), profile, None).output_type[-1] != "MAP"
+        assert dict(again.values) == dict(options.values) and dict(again.origins) == dict(options.origins)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from osuT5 import Request, generate  # noqa: E402
 from osuT5.inference import track as track_module  # noqa: E402
-from osuT5.inference.resolve import EMBEDDED_MODEL  # noqa: E402
+from osuT5.inference.inputs import EMBEDDED_MODEL  # noqa: E402
 from osuT5.model import load_model  # noqa: E402
 
 RECORDING = ROOT / "tests" / "golden" / "generation" / "mini.json.gz"

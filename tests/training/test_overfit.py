@@ -47,7 +47,7 @@ TRAINING = (
 )  # fmt: skip
 GENERATION = {
     "gamemode": 0, "timing": "constant", "offset": FIRST_MS, "do_sample": False, "lookback": 0.0, "lookahead": 0.0,
-    "grid_times": False, "resnap_events": False, "grid_habit": 0, "grid_hearing": 0, "grid_onsets": 0,
+    "grid_times": False, "resnap_events": False, "prior_weight": 0, "audio_weight": 0, "onset_weight": 0,
     "end_penalty": 0, "verify": "off", "export_osz": False, "device": "cpu", "seed": 1,
 }  # fmt: skip
 
