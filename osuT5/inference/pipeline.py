@@ -129,6 +129,9 @@ def open_model(inputs: Inputs, on_progress: OnProgress = silent) -> Mapperatorin
         auto_select_gamemode=request.auto_select_gamemode_model,
     )
     notify(on_progress, model.notices)
+    if request.profile not in (None, model.profile.name):
+        own = model.profile.name
+        notify(on_progress, [f"profile={request.profile}: ignored, the model carries its own profile, {own}"])
     return model
 
 

@@ -80,3 +80,20 @@ def test_conditions_that_a_model_was_trained_without(said, models):
 def test_a_model_beside_a_session_of_another_is_refused(models, click, open_click):
     with pytest.raises(InputError, match="a session of another model"):
         click(models("v30"), session=open_click(models("v28")))
+
+
+def test_what_is_not_built_is_said_whoever_asks_for_it(said, models):
+    """Defaults of a profile as well as the request; v28 asks for both of these."""
+    asked = said(models("v28"), generate_positions=True, super_timing=True, num_beams=2, difficulties=[2, 4])
+    assert len(asked) == 4 and not any("default of" in notice for notice in asked)
+    unasked = said(models("v28"))
+    assert [notice[notice.index("(") :] for notice in unasked] == [
+        "(super_timing is a default of v28)",
+        "(generate_positions is a default of v28)",
+    ]
+
+
+def test_conditions_that_a_mode_has_not(said, models):
+    (notice,) = said(models("v31"), hold_note_ratio=0.5, gamemode=0)
+    assert notice == "hold_note_ratio=0.5: ignored, gamemode=0 has none"
+    assert said(models("v31"), gamemode=0, hitsounded=False) == []

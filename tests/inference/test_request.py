@@ -31,7 +31,9 @@ def test_names_values_and_contradictions_are_told_together():
 
 
 def test_a_contradiction_is_not_told_of_values_that_are_wrong_themselves():
-    assert problems(start_time="soon", end_time=4000) == ["start_time=soon is not a whole number (generate from here, ms)"]
+    assert problems(start_time="soon", end_time=4000) == [
+        "start_time=soon is not a whole number (generate from here, ms)"
+    ]
 
 
 def test_defaults_contradict_nobody():
