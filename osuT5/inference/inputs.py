@@ -59,11 +59,15 @@ def read_inputs(request: Request) -> Inputs:
             problems.append(f"background: no such file: {request.background}")
     else:
         background = reference_background(request, reference)
+    try:
+        source = model_source(request.model_path)
+    except OptionErrors as error:
+        problems += error.problems
     if problems:
         raise OptionErrors(problems)
     assert audio_path is not None and folder is not None
     seed = request.seed if request.seed is not None else random.SystemRandom().randint(0, LARGEST_SEED)
-    return Inputs(request, audio_path, folder, reference, background, model_source(request.model_path), seed)
+    return Inputs(request, audio_path, folder, reference, background, source, seed)
 
 
 def model_source(model_path: str | None) -> str:
@@ -71,8 +75,11 @@ def model_source(model_path: str | None) -> str:
     if not model_path:
         return str(EMBEDDED_MODEL)
     parts = Path(model_path).parts
-    inside = len(parts) == 2 and parts[0] == "models" and not Path(model_path).exists()
-    return str(bundled(model_path)) if inside and bundled(model_path).is_dir() else model_path
+    if len(parts) == 2 and parts[0] == "models" and not Path(model_path).exists():
+        if not bundled(model_path).is_dir():
+            raise OptionErrors([f"model_path: there is no folder {model_path}; the bundled model is models/mini"])
+        return str(bundled(model_path))
+    return model_path
 
 
 def _read_reference(path: Path, problems: list[str]) -> Beatmap | None:

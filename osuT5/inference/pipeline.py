@@ -73,11 +73,15 @@ def generate(
         if model is not None and model is not session.model:
             raise InputError("a model and a session of another model were given; give one of them")
         model = session.model
+    if model is not None:
+        notify(report, ignored_by_given_model(request, model))
     profile = model.profile if model is not None else profile_before_loading(inputs)
     if profile is None:  # known when the checkpoint has been fetched
         model = open_model(inputs, report)
         profile = model.profile
     options, task = plan_map(inputs, profile)
+    if model is None:
+        device_name(request.device)  # said before the song is read
     if session is None:
         report(Stage("audio", inputs.audio_path.name))
         song = open_song(inputs.audio_path, profile)
@@ -86,8 +90,6 @@ def generate(
     options = resolve_for_song(options, inputs.audio_path, song, profile)
     if model is None:
         model = open_model(inputs, report)
-    else:
-        notify(report, ignored_by_given_model(request, model))
     if session is None:
         session = SongSession(song, model, options.max_batch_size, inputs.audio_path)
     elif session.audio_path is not None and session.audio_path.resolve() != inputs.audio_path.resolve():

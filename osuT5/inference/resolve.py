@@ -6,6 +6,7 @@ the song's file says and what follows from the star rating comes when the song i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from osuT5.audio.song import Song
 from osuT5.beatmap import Beatmap
-from osuT5.errors import InputError, OptionErrors
+from osuT5.errors import InputError, OptionErrors, suggestion
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
 from osuT5.inference.inputs import reference_background
 from osuT5.inference.options import WHOLE_WINDOW, InferenceOptions, Request
@@ -249,6 +250,9 @@ def device_name(wanted: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?|mps(:\d+)?|xpu(:\d+)?", wanted):
+        hint = suggestion(wanted, ("auto", "cpu", "cuda", "mps"))
+        raise InputError(f"device={wanted!r} is unknown{hint}; use auto, cpu, cuda, cuda:N, mps or xpu")
     try:
         device = torch.device(wanted)
         torch.empty(0, device=device)

@@ -16,7 +16,7 @@ from typing import Any
 
 from osuT5.bundled import bundled
 from osuT5.errors import InputError, suggestion
-from osuT5.options.model import ASKED, Options, leaves, put
+from osuT5.options.model import ASKED, Options, leaves, put, spelled
 
 KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
 QUOTED = re.compile(r"""^(?:'.*'|".*")$""", re.DOTALL)
@@ -153,7 +153,7 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
     for argument in arguments:
         match = KEY.match(argument)
         if not match or (match["value"] is None and match["prefix"] != "~"):
-            typed.problems.append(f"{argument!r} is not of the form key=value")
+            typed.problems.append(f"{spelled(argument)} is not of the form key=value")
             continue
         key, value = match["key"], match["value"]
         if key.split(".")[0] != "hydra":
@@ -167,14 +167,19 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
             typed.keys.append(key)
             continue
         # a mapping is merged into the one that is there, new names included, which Hydra wants to be told
-        override = f"~{key}" if match["prefix"] == "~" else f"++{key}={value}"
+        deleted = match["prefix"] == "~"
+        if deleted and options.command.null_is_open:
+            deleted, value = False, "null"
+        override = f"~{key}" if deleted else f"++{key}={value}"
         try:
             parsed = parser.parse_override(override)
         except (HydraException, ValueError):  # ValueError: numbers too long for Python
-            typed.problems.append(f"{argument!r} cannot be read; put the value in quotes: {key}=\"'value'\"")
+            typed.problems.append(f"{spelled(argument)} cannot be read; put the value in quotes: {key}=\"'value'\"")
             continue
         if parsed.is_sweep_override() and not sweep:
-            typed.problems.append(f"{argument!r} gives several values: add -m for several jobs, or write a list [a,b]")
+            typed.problems.append(
+                f"{spelled(argument)} gives several values: add -m for several jobs, or write a list [a,b]"
+            )
             continue
         typed.others.append(override)
         typed.keys.append(key)

@@ -303,9 +303,13 @@ def limits_in_words(row: FieldInfo) -> str:
     """`between 0 and 3`, `at least 1`, `above 0 and below 1`; "" without limits."""
     limits = limits_of(annotation_of(row))
     if set(limits) == {"ge", "le"}:
-        return f"between {limits['ge']:g} and {limits['le']:g}"
+        return f"between {_plain(limits['ge'])} and {_plain(limits['le'])}"
     words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    return " and ".join(f"{words[name]} {limit:g}" for name, limit in limits.items())
+    return " and ".join(f"{words[name]} {_plain(limit)}" for name, limit in limits.items())
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 def spelled(value: Any) -> str:

@@ -178,7 +178,10 @@ def test_bundled_models_are_found_from_every_folder(folder, monkeypatch):
     assert explained.grid_times is True and explained.origins["grid_times"] == "profile"
     assert explained.values["audio_weight"] == 2.0
     with pytest.raises(InputError, match="name its profile"):
-        explained_options(Request(**asked, model_path="models/nothing"))
+        explained_options(Request(**asked, model_path="owner/nothing"))
+    with pytest.raises(OptionErrors, match="no folder models/minni") as caught:
+        explained_options(Request(**asked, model_path="models/minni", background="none.png"))
+    assert len(caught.value.problems) == 2
     assert explained_options(Request(**asked, model_path="owner/name", profile="v30")).lookahead == 0.4
 
 
