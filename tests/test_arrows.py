@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1] / "osuT5"
 
 # folder -> folders of the package that it may import
 MAY_IMPORT = {
+    "options": set(),
     "beatmap": set(),
     "events": {"beatmap"},
     "audio": set(),
@@ -20,7 +21,7 @@ MAY_IMPORT = {
     "evaluation": {"audio", "beatmap", "inference", "model", "timing", "events", "data"},
     "render": {"beatmap"},
 }
-EVERYWHERE = {"errors", "cli"}
+EVERYWHERE = {"errors", "cli", "options", "bundled", "lazy"}
 
 
 def imports(path):

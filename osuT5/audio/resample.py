@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 import soxr
-from scipy.signal import resample_poly
 
 from osuT5.audio.pcm import AudioStream, RawAudio
 from osuT5.errors import InputError
@@ -143,6 +142,8 @@ def change_speed_polyphase(samples: np.ndarray, speed: float, sample_rate: int =
     """
     if speed == 1:
         return samples
+    from scipy.signal import resample_poly  # takes half a second, and only training needs it
+
     return resample_poly(samples, sample_rate, int(sample_rate * speed), window=("kaiser", 5.0))
 
 

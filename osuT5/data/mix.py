@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.signal import lfilter
 
 from osuT5.data import sounds
 from osuT5.timing import GAME_CLOCK_LEAD_MS
@@ -59,6 +58,8 @@ def master(mix: Mix, rng: np.random.Generator) -> np.ndarray:
             out[delay:] += gain * source[:-delay]
     tilt = rng.uniform(-0.55, 0.6)  # below 0 darker, above 0 brighter
     zeros, poles = ([1.0], [1.0, tilt]) if tilt < 0 else ([1.0, -tilt], [1.0])
+    from scipy.signal import lfilter
+
     out = lfilter(np.float32(zeros), np.float32(poles), out).astype(np.float32, copy=False)
     level = float(np.sqrt(np.mean(np.square(out[::7])))) + 1e-6
     noise = rng.standard_normal(min(len(out), 1 << 17), dtype=np.float32)

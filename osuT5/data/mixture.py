@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from osuT5 import audio
 from osuT5.beatmap import Beatmap, GameMode, Slider, stars
@@ -235,6 +234,8 @@ def played_at(samples: np.ndarray, speed: float) -> np.ndarray:
 def disturb(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random spectral tilt and noise floor, so that few songs sound like many; peak 1."""
     tilt = float(rng.uniform(-0.6, 0.5))
+    from scipy.signal import lfilter
+
     tilted = lfilter([1.0, tilt], [1.0], samples).astype(np.float32)
     peak = float(np.abs(tilted).max()) or 1.0
     noisy = tilted / peak

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
 TABLE_SIZE = 2048
 _HARMONICS = 32
@@ -26,6 +25,8 @@ def _noise(rng: np.random.Generator, samples: int, low_hz: float, high_hz: float
     """White noise between two frequencies, as far as the sample rate has them."""
     nyquist = sample_rate / 2
     band = [min(low_hz / nyquist, 0.6), min(high_hz / nyquist, 0.98)]
+    from scipy.signal import butter, sosfilt
+
     return sosfilt(butter(2, band, "bandpass", output="sos"), rng.standard_normal(samples))
 
 

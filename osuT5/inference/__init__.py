@@ -3,21 +3,14 @@
 `pipeline.py` is the page to read first.
 """
 
-from osuT5.inference.options import Request
-from osuT5.inference.pipeline import Result, generate, open_session
-from osuT5.inference.progress import CancelToken, Notice, Objects, Restart, Stage, Window
-from osuT5.inference.session import SongSession
+from osuT5.lazy import lazy
 
-__all__ = [
-    "CancelToken",
-    "Notice",
-    "Objects",
-    "Request",
-    "Restart",
-    "Result",
-    "SongSession",
-    "Stage",
-    "Window",
-    "generate",
-    "open_session",
-]
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "options": "Request",
+        "pipeline": "Result generate open_session",
+        "progress": "CancelToken Notice Objects Restart Stage Window",
+        "session": "SongSession",
+    },
+)

@@ -1,25 +1,16 @@
 """The neural model: samples and token ids in, logits out. Outsiders use only what is listed here."""
 
-from osuT5.model.cached_decoder import CachedDecoder, KVCache
-from osuT5.model.checkpoint import load_model, save_checkpoint
-from osuT5.model.config import MapperatorinatorConfig
-from osuT5.model.erase import Erased, erase_mappers, read_user_ids, weight_files
-from osuT5.model.loss import token_loss
-from osuT5.model.model import Mapperatorinator, ModelOutput
-from osuT5.model.weights import state_dict_keys
+from osuT5.lazy import lazy
 
-__all__ = [
-    "CachedDecoder",
-    "Erased",
-    "KVCache",
-    "Mapperatorinator",
-    "MapperatorinatorConfig",
-    "ModelOutput",
-    "erase_mappers",
-    "load_model",
-    "read_user_ids",
-    "save_checkpoint",
-    "state_dict_keys",
-    "token_loss",
-    "weight_files",
-]
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "cached_decoder": "CachedDecoder KVCache",
+        "checkpoint": "load_model save_checkpoint",
+        "config": "MapperatorinatorConfig",
+        "erase": "Erased erase_mappers read_user_ids weight_files",
+        "loss": "token_loss",
+        "model": "Mapperatorinator ModelOutput",
+        "weights": "state_dict_keys",
+    },
+)

@@ -7,13 +7,16 @@ Facts: checkpoints of this project carry `profile.json`; the six published ones 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from osuT5.errors import CheckpointError
 from osuT5.events.profile import Profile, load_profile, profile_names, read_profile
 from osuT5.events.types import EventType
 from osuT5.events.vocabulary import Vocabulary
-from osuT5.model.config import MapperatorinatorConfig
 from osuT5.model.families import family_of
+
+if TYPE_CHECKING:
+    from osuT5.model.config import MapperatorinatorConfig
 
 # a sub-checkpoint for one mode lacks the types of the others
 _MODE_TYPES = frozenset(
