@@ -24,7 +24,7 @@ from osuT5.data.source import Source
 from osuT5.data.stream import StreamSettings
 from osuT5.errors import InputError
 from osuT5.events import Vocabulary
-from osuT5.inference.resolve import unwritable
+from osuT5.inference.inputs import unwritable
 from osuT5.model import Mapperatorinator
 from osuT5.training.adapters import add_adapter
 from osuT5.training.failures import told_as_messages
