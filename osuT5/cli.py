@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from osuT5.bundled import in_clone
 from osuT5.errors import InputError, MapperatorinatorError, OptionErrors
 from osuT5.options import Options
 from osuT5.options.compose import Composed, compose, find_preset, preset_names, run_jobs
@@ -58,10 +59,12 @@ def run(
             known = ", ".join(preset_names(options.command.tree, typed.config_dir))
             raise InputError(f"name a configuration with -cn NAME; there are: {known}")
         preset = find_preset(options.command.tree, typed.name, typed.config_dir)
+        if preset.name in options.command.only_in_clone and not in_clone():
+            raise InputError(f"-cn {preset.name}: {options.command.only_in_clone[preset.name]}")
         if typed.show == "multirun":
             return run_many(work, options, preset, typed.overrides)
         composed = compose(options, preset, typed.overrides)
-        read = options.read(composed.values, composed.origins, composed.problems)
+        read = options.read(composed.values, composed.origins, composed.problems, composed.bases)
         if typed.show == "cfg":
             print(values_text(composed.values))
             return 0
@@ -113,7 +116,7 @@ def run_many(work: Callable[[O], int | None], options: type[O], preset: Any, ove
     def job(composed: Callable[[], Composed]) -> None:
         try:
             found = composed()
-            codes.append(work(options.read(found.values, found.origins)) or 0)
+            codes.append(work(options.read(found.values, found.origins, (), found.bases)) or 0)
         except MapperatorinatorError as error:  # the other jobs go on
             print(f"error: {error}", file=sys.stderr)
             codes.append(error.exit_code)

@@ -61,6 +61,7 @@ class MapFilter:
 
     Attributes:
         start, end: places [start, end) in the ascending list of all set ids.
+        shares: [from, to) of the ascending list of the ids of the sets that pass, 0..1.
         subset_ids: these sets, in this order.
         min_year, max_year: of the ranked date, both included.
         min_difficulty, max_difficulty: stars, both included.
@@ -75,6 +76,7 @@ class MapFilter:
     max_year: int | None = None
     min_difficulty: float | None = None
     max_difficulty: float | None = None
+    shares: tuple[float, float] | None = None
 
     def select(self, maps: Iterable[MapFacts]) -> list[MapFacts]:
         """The maps that pass, in the order given, or of `subset_ids`.
@@ -95,7 +97,13 @@ class MapFilter:
         if self.subset_ids:
             place = {set_id: i for i, set_id in enumerate(self.subset_ids)}
             maps = sorted((m for m in maps if m.set_id in place), key=lambda m: place[m.set_id])
-        return [m for m in maps if self._passes(m)]
+        maps = [m for m in maps if self._passes(m)]
+        if self.shares is None:
+            return maps
+        ids = sorted({m.set_id for m in maps})
+        places = [_place(share, len(ids)) for share in self.shares]
+        chosen = set(ids[places[0] : places[1]])
+        return [m for m in maps if m.set_id in chosen]
 
     def _passes(self, facts: MapFacts) -> bool:
         year = None if facts.ranked_date is None else facts.ranked_date.year
@@ -109,6 +117,11 @@ class MapFilter:
             and (self.min_difficulty is None or (stars is not None and stars >= np.float32(self.min_difficulty)))
             and (self.max_difficulty is None or (stars is not None and stars <= np.float32(self.max_difficulty)))
         )
+
+
+def _place(share: float, count: int) -> int:
+    """Where a share of a list ends; between its ends so that both sides get something, where there is enough."""
+    return round(share * count) if share in (0.0, 1.0) else min(max(round(share * count), 1), max(count - 1, 1))
 
 
 def sets_of(maps: Iterable[MapFacts]) -> list[list[MapFacts]]:

@@ -24,7 +24,7 @@ class WorkerSettings:
 
     count: int = 1
     prefetch: int = 4
-    pin_memory: bool = False
+    pinned: bool = False
 
 
 class _Lanes(IterableDataset):
@@ -91,7 +91,7 @@ class Loader:
             _Lanes(source, settings, self.lanes, dict(self.cursors), told),
             batch_size=None,
             num_workers=self.workers,
-            pin_memory=workers.pin_memory,
+            pin_memory=workers.pinned,
             generator=torch.Generator(),  # of its own: opening a loader must not draw from the run's random numbers
             **more,
         )

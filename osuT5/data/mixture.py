@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -46,14 +46,14 @@ class MixtureSettings:
 
     Attributes:
         mode_shares: how often a rendered item is a map of each mode.
-        song_share: share of items that are real songs; half of them osu! rhythms.
+        song_share: share of items that are real songs; `rhythm_share` of them osu! rhythms.
         speed_range: real songs are played at a speed drawn from here (pitch follows), maps keep theirs.
         longest_ms: of a rendered item; a longer map is cut to a random part.
     """
 
-    mode_shares: Mapping[int, float] = field(default_factory=lambda: {0: 0.6, 1: 0.1, 2: 0.08, 3: 0.22})
-    song_share: float = 0.3
-    rhythm_share: float = 0.6
+    mode_shares: Mapping[int, float]
+    song_share: float
+    rhythm_share: float
     speed_range: tuple[float, float] = (0.87, 1.18)
     longest_ms: float = 150_000.0
 

@@ -33,10 +33,10 @@ class StreamSettings:
             about the same number of tokens, "random" neither.
     """
 
-    seed: int = 42
-    batch_size: int = 16
-    lanes: int = 8
-    pool: int = 512
+    seed: int
+    batch_size: int
+    lanes: int
+    pool: int
     batching: str = "similar"
 
     def __post_init__(self) -> None:

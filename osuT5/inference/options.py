@@ -238,3 +238,13 @@ class InferenceOptions(Options):
 
 
 Request = InferenceOptions
+
+
+def page_head() -> str:
+    """What stands above the tables of `docs/options.md`."""
+    return """# All options of a generation
+
+`python inference.py key=value ...`; written from `osuT5/inference/options.py` by `python -m osuT5.options write`. An
+option that is not given takes its value from the reference beatmap, the model's profile, the song, or the *default*
+here; `--explain` shows every value and where it is from. Presets (`-cn NAME`) lie in `configs/inference`: put your
+arguments into a file of your own there, or in any folder with `--config-dir FOLDER`, instead of typing them."""

@@ -65,8 +65,8 @@ class Track:
 
     options: ResolvedOptions
     builder: PromptBuilder
+    seed: int
     encoder_conditions: EncoderConditions = field(default_factory=dict)
-    seed: int = 0
     seed_key: tuple[int, int] = (0, 0)
     sequences: dict[ContextType, EventSequence] = field(default_factory=dict)
     given: frozenset[ContextType] = frozenset()
@@ -172,7 +172,7 @@ def open_track(
         template_inputs(template, reference, profile, vocabulary, length),
         negative_conditions(conditions, options.negative_descriptors) if options.guidance > 1 else None,
     )
-    track = Track(options, builder, encoder_conditions(options, session.model), task.inputs.seed, seed_key)
+    track = Track(options, builder, task.inputs.seed, encoder_conditions(options, session.model), seed_key)
     given = set()
     if timing is not None and ContextType.TIMING in profile.output_contexts:
         track.sequences[ContextType.TIMING] = encode_timing(timing, profile, length)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from osuT5.bundled import bundled, in_clone
 from osuT5.errors import InputError, MapperatorinatorError, suggestion
-from osuT5.options.commands import PAGES, STATED, options_of
+from osuT5.options.commands import PAGES, STATED, named, options_of
 from osuT5.options.documents import page, yaml_text
 
 USAGE = f"""python -m osuT5.options write           default.yaml of every command, and the pages of options, in a clone
@@ -21,7 +21,9 @@ python -m osuT5.options schema NAME     JSON schema of a command's options: {", 
 def written() -> dict[Path, str]:
     """All files that are made from options, with their text."""
     files = {bundled("configs") / f"{name}/default.yaml": yaml_text(options_of(name)) for name in STATED}
-    return files | {bundled("docs") / name: page(options_of(tree), head) for name, (tree, head) in PAGES.items()}
+    for name, (tree, head) in PAGES.items():
+        files[bundled("docs") / name] = page(options_of(tree), named(head)())
+    return files
 
 
 def main(arguments: list[str]) -> int:

@@ -21,6 +21,7 @@ from osuT5.options.model import ASKED, Options, leaves, put, spelled
 KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
 QUOTED = re.compile(r"""^(?:'.*'|".*")$""", re.DOTALL)
 HYDRA_NAME = re.compile(r"\$\{hydra:([\w.]+)\}")
+Stated = tuple[str, Any]  # "preset NAME", value
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,19 @@ class Overrides:
 
 @dataclass(frozen=True)
 class Composed:
-    """Values by section, where each is from ("asked" or "preset NAME", by key), and what could not be read."""
+    """What a preset and its overrides come to.
+
+    Attributes:
+        values: by section.
+        origins: key -> "asked" or "preset NAME".
+        problems: what could not be read.
+        bases: key -> value in the preset, of the keys that were overridden.
+    """
 
     values: dict[str, Any]
     origins: dict[str, str]
     problems: list[str]
+    bases: dict[str, Any]
 
 
 def preset_names(tree: str, config_dir: Path | None = None) -> list[str]:
@@ -94,11 +103,11 @@ def compose(options: type[Options], preset: Preset, arguments: Sequence[str]) ->
     with _hydra(preset) as search:
         config = OmegaConf.to_container(hydra_compose(preset.name, [*typed.others, search]), resolve=False)
     values: dict[str, Any] = {str(name): value for name, value in config.items()}
-    return _put_back(options, values, typed, origins_of(options, preset))
+    return _put_back(options, values, typed, stated_in(options, preset))
 
 
 def _put_back(
-    options: type[Options], values: dict[str, Any], typed: Overrides, origins: dict[str, str], job: Any = None
+    options: type[Options], values: dict[str, Any], typed: Overrides, preset: dict[str, Stated], job: Any = None
 ) -> Composed:
     """Texts back in place, `${hydra:...}` resolved, and the origins of what was typed."""
     for key, text in typed.texts.items():
@@ -106,7 +115,9 @@ def _put_back(
     for key, value in list(leaves(values, options.keys())):
         if isinstance(value, str) and HYDRA_NAME.search(value):
             put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
-    return Composed(values, origins | dict.fromkeys(typed.keys, ASKED), typed.problems)
+    origins = {key: origin for key, (origin, _) in preset.items()} | dict.fromkeys(typed.keys, ASKED)
+    bases = {key: preset[key][1] for key in typed.keys if key in preset}
+    return Composed(values, origins, typed.problems, bases)
 
 
 def _job_fact(name: str, job: Any) -> str:
@@ -118,8 +129,8 @@ def _job_fact(name: str, job: Any) -> str:
     return str(found)
 
 
-def origins_of(options: type[Options], preset: Preset) -> dict[str, str]:
-    """`preset NAME` for every key that the preset, or one that it builds on, sets."""
+def stated_in(options: type[Options], preset: Preset) -> dict[str, Stated]:
+    """What the preset, or one that it builds on, says, by key."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -131,12 +142,12 @@ def origins_of(options: type[Options], preset: Preset) -> dict[str, str]:
     except (OmegaConfBaseException, ValueError, OSError) as error:
         raise InputError(f"{folder / preset.name}.yaml cannot be read: {error}") from error
     bases = stated.pop("defaults", []) if isinstance(stated, Mapping) else []
-    found: dict[str, str] = {}
+    found: dict[str, Stated] = {}
     for base in bases if "_self_" in bases else [*bases, "_self_"]:
         if base == "_self_":
-            found |= {key: f"preset {preset.name}" for key, _ in leaves(stated, options.keys())}
+            found |= {key: (f"preset {preset.name}", value) for key, value in leaves(stated, options.keys())}
         elif isinstance(base, str):
-            found |= origins_of(options, Preset(base, preset.folder, preset.search))
+            found |= stated_in(options, Preset(base, preset.folder, preset.search))
     return found
 
 
@@ -251,11 +262,11 @@ def run_jobs(work: Any, options: type[Options], preset: Preset, arguments: Seque
     typed = sort_overrides(options, arguments, sweep=True)
     if typed.problems:
         return typed.problems
-    origins = origins_of(options, preset)
+    stated = stated_in(options, preset)
 
     def job(config: Any) -> None:
         values = {str(k): v for k, v in OmegaConf.to_container(config, resolve=False).items()}
-        work(lambda: _put_back(options, values, typed, origins, HydraConfig.get()))
+        work(lambda: _put_back(options, values, typed, stated, HydraConfig.get()))
 
     GlobalHydra.instance().clear()
     saved, root = sys.argv, logging.getLogger()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -80,6 +81,7 @@ class Command:
         words: other names that people try -> the option.
         without_effect: keys of published configurations that are accepted -> why they do nothing here.
         only: keys of published configurations -> (the values that are accepted, why no other).
+        only_in_clone: presets that an installed copy cannot use -> why.
     """
 
     tree: str
@@ -90,6 +92,7 @@ class Command:
     words: Mapping[str, str] = field(default_factory=dict)
     without_effect: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, tuple[tuple[Any, ...], str]] = field(default_factory=dict)
+    only_in_clone: Mapping[str, str] = field(default_factory=dict)
 
 
 class Options(Section):
@@ -101,27 +104,41 @@ class Options(Section):
     _ignored: tuple[str, ...] = PrivateAttr(default=())
 
     def __init__(self, /, **values: Any):
-        self._validate(values, {}, [])
+        origin_of = lambda key: ASKED  # noqa: E731
+        self._validate(self.completed(values, origin_of, {}), origin_of, ())
 
     @classmethod
     def read(
-        cls: type[Self], values: Mapping[str, Any], origins: Mapping[str, str], problems: Sequence[str] = ()
+        cls: type[Self],
+        values: Mapping[str, Any],
+        origins: Mapping[str, str],
+        problems: Sequence[str] = (),
+        bases: Mapping[str, Any] = MappingProxyType({}),
     ) -> Self:
         """Options of composed values.
 
         Args:
             origins: key -> where its value is from.
             problems: what is known to be wrong already.
+            bases: key -> value in the preset, of the keys that were overridden.
         Raises: OptionErrors.
         """
         made = cls.__new__(cls)
-        made._validate(values, origins, problems)
+        origin_of = lambda key: origins.get(key, DEFAULT)  # noqa: E731
+        made._validate(cls.completed(values, origin_of, bases), origin_of, problems)
         return made
+
+    @classmethod
+    def completed(
+        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], bases: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The values with what follows from how they were given; a command may say so."""
+        return values
 
     def _validate(
         self,
         values: Mapping[str, Any],
-        origins: Mapping[str, str],
+        origin_of: Callable[[str], str],
         problems: Sequence[str],
         rules: Sequence[Contradiction] | None = None,
     ) -> None:
@@ -138,7 +155,7 @@ class Options(Section):
             elif not (self.command.null_is_open and value in (None, "")):
                 put(kept, key, value)
         wrong, sentences = self._try(kept)
-        self._origins = dict(origins)
+        self._origins = {key: origin_of(key) for key, _ in leaves(kept, self.keys())}
         found += sentences
         for rule in self.command.contradictions if rules is None else rules:
             if not wrong.intersection(rule.keys):
@@ -146,7 +163,7 @@ class Options(Section):
                 found += [said] if isinstance(said, str) else said or []
         if found:
             raise OptionErrors(found)
-        self._ignored = tuple(ignored)
+        self._ignored = tuple(key for key in ignored if origin_of(key) == ASKED)
 
     def _given(self, key: str) -> Any:
         return None if self.command.null_is_open and self.origin(key) == DEFAULT else self.get(key)
@@ -184,7 +201,9 @@ class Options(Section):
         if row is None:
             return cls.unknown(key)
         given, kind, about = error["input"], error["type"], row.description
-        within = f"{key}={spelled(given)}" if get(values, key) == given else f"{key}: {spelled(given)}"
+        stated = get(values, key)
+        inside = isinstance(stated, (list, tuple, Mapping)) and stated != given  # an item of it
+        within = f"{key}: {spelled(given)}" if inside else f"{key}={spelled(stated)}"
         if given is None:
             return f"{key} needs a value: {about}"
         if kind == "literal_error":
@@ -234,7 +253,7 @@ class Options(Section):
         """
         try:
             made = cls.__new__(cls)
-            made._validate(values, {}, (), rules=())
+            made._validate(values, lambda key: ASKED, (), rules=())
         except OptionErrors as error:
             raise OptionErrors([f"{source}: {problem}" for problem in error.problems]) from error
         return made.asked()
@@ -252,26 +271,19 @@ class Options(Section):
 
     def origin(self, key: str) -> str:
         """Where the value of an option is from: "asked", "preset NAME" or "default"."""
-        owner: Any = self
-        *path, name = key.split(".")
-        for part in path:
-            owner = getattr(owner, part)
-        return self._origins.get(key, ASKED) if name in owner.model_fields_set else DEFAULT
+        return self._origins.get(key, DEFAULT)
 
     def ignored(self) -> list[str]:
         """One sentence for each option that was given and has no effect."""
-        return [f"{key} has no effect: {self.command.without_effect[key]}" for key in self._ignored if self._told(key)]
-
-    def _told(self, key: str) -> bool:
-        return self._origins.get(key, ASKED) == ASKED
+        return [f"{key} has no effect: {self.command.without_effect[key]}" for key in self._ignored]
 
     def replace(self: Self, **changes: Any) -> Self:
         """The same with other values, checked again. `section={...}` changes single options of a section."""
         values = self.asked()
         for key, value in leaves(changes, self.keys()):
             put(values, key, value)
-        origins = {k: v for k, v in self._origins.items() if get(changes, k) is None}
-        return type(self).read(values, origins)
+        changed = dict.fromkeys((key for key, _ in leaves(changes, self.keys())), ASKED)
+        return type(self).read(values, {**self._origins, **changed})
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from osuT5.model import Mapperatorinator
 from osuT5.model.attention import FusedCrossAttention, FusedSelfAttention, SplitAttention
 from osuT5.model.lora import Adapter
 from osuT5.model.lora_files import adapter_config, base_identity, stack_start, write_adapter
-from osuT5.training.lora_settings import LoraSettings
+from osuT5.training.options import LoraOptions
 
 _PEFT_NAME = "default"  # peft's name for the one adapter of a model
 
@@ -74,9 +74,10 @@ class AdaptedLayer:
 class ModelAdapter:
     """What `model.adapter` holds during LoRA training: the adapted layers by module path."""
 
-    settings: LoraSettings
+    settings: LoraOptions
     layers: dict[str, AdaptedLayer]
     base_name: str
+    subfolders: tuple[str, ...] | None = None
 
     @property
     def scale(self) -> float:
@@ -112,13 +113,17 @@ def target_layers(model: nn.Module, targets: tuple[str, ...] | None) -> list[str
 
 
 def add_adapter(
-    model: Mapperatorinator, settings: LoraSettings, state: dict[str, Tensor] | None = None
+    model: Mapperatorinator,
+    settings: LoraOptions,
+    state: dict[str, Tensor] | None = None,
+    subfolders: tuple[str, ...] | None = None,
 ) -> Mapperatorinator:
     """Puts LoRA layers into the model, in place; only their A and B (float32) stay trainable.
 
     Args:
         model: its weights may have any dtype; the adapter is initialised from them in float32.
         state: an `adapter_state` to continue from, which spares the decomposition of PiSSA.
+        subfolders: sub-checkpoints the saved LoRA may be used with ("" = root); None = any.
 
     Returns:
         The same object, with `model.adapter` set.
@@ -150,7 +155,7 @@ def add_adapter(
             a, b = adapted.matrices
             adapted.start = (a.detach().cpu().clone(), b.detach().cpu().clone())
         layers[name] = adapted
-    model.adapter = ModelAdapter(settings, layers, getattr(model, "name_or_path", ""))
+    model.adapter = ModelAdapter(settings, layers, getattr(model, "name_or_path", ""), subfolders)
     for adapted in layers.values():
         adapted.take_start_from_base(model.adapter.scale)
     if state is not None:
@@ -169,7 +174,7 @@ def _check_rank(rank: int, weights: dict[str, Tensor]) -> None:
         )
 
 
-def _inject(model: Mapperatorinator, names: list[str], settings: LoraSettings, initial: bool | str) -> None:
+def _inject(model: Mapperatorinator, names: list[str], settings: LoraOptions, initial: bool | str) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
@@ -179,7 +184,7 @@ def _inject(model: Mapperatorinator, names: list[str], settings: LoraSettings, i
         lora_alpha=settings.lora_alpha,
         target_modules=names,
         lora_dropout=settings.lora_dropout,
-        bias=settings.bias,
+        bias="none",
         init_lora_weights=initial,
     )
     inject_adapter_in_model(config, model, adapter_name=_PEFT_NAME)
@@ -305,6 +310,6 @@ def save_adapter(model: Mapperatorinator, folder: str | Path, base_name: str | N
         lora_dropout=settings.lora_dropout,
         base_name=adapter.base_name if base_name is None else base_name,
     )
-    restriction = None if settings.ckpt_subfolders is None else list(settings.ckpt_subfolders)
+    restriction = None if adapter.subfolders is None else list(adapter.subfolders)
     identity = base_identity(model.config, model.profile, model.vocabulary)
     return write_adapter(Adapter(Path(folder), config, matrices), folder, restriction, identity)

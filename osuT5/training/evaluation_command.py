@@ -9,23 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from accelerate.utils import set_seed
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from osuT5 import cli
-from osuT5.data.batches import encoder_conditions
-from osuT5.data.loader import evaluation_batches
-from osuT5.data.recipes import SampleRecipe
 from osuT5.errors import InputError
-from osuT5.model import load_model
-from osuT5.training.evaluator import evaluate, save_report, tables
-from osuT5.training.open_data import open_data
-from osuT5.training.processes import open_accelerator
-from osuT5.training.settings import read_settings, text_keys
+from osuT5.options import Command
+from osuT5.training.options import TrainOptions
 
-ABOUT = """python osuT5/test.py model_path=FOLDER [-cn NAME] data.test_dataset_path=FOLDER [section.key=value ...]
+if TYPE_CHECKING:
+    from osuT5.data.recipes import SampleRecipe
+
+USAGE = """python osuT5/test.py model_path=FOLDER [-cn NAME] data.test_dataset_path=FOLDER [section.key=value ...]
 
 Measures a checkpoint on a test split: metrics by token class, context template and game mode, with the inputs disturbed
 as in training (test_noise) and as they are (test). Writes evaluation.json to output_dir and prints tables. The options
@@ -33,40 +27,61 @@ are those of training; eval.steps is the number of batches."""
 REPORT = "evaluation.json"
 
 
+class EvaluationOptions(TrainOptions):
+    """The options of training; the checkpoint to measure is what a training run would start from."""
+
+    command: ClassVar[Command] = replace(TrainOptions.command, usage=USAGE, title="the evaluation of a checkpoint")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    # the checkpoint is what a training run would start from, so it is that option
     arguments = [
         f"pretrained_path={a.removeprefix('model_path=')}" if a.startswith("model_path=") else a for a in arguments
     ]
-    return cli.run(work, "train", "mini", text_keys(), arguments, ABOUT)
+    return cli.run(work, EvaluationOptions, "default", arguments)
 
 
-def work(config: dict[str, Any]) -> int:
+def work(options: TrainOptions) -> int:
     """Both passes. Raises InputError for a missing checkpoint or test split."""
-    data = config["data"]
-    # nothing is trained, so only the test split has to be named
-    data["train_dataset_path"] = data["train_dataset_path"] or data["test_dataset_path"]
-    run = read_settings(config)
-    if not run.pretrained_path:
+    from osuT5.training.run import open_run
+
+    if not (options.data.train_dataset_path or options.data.path):
+        # nothing is trained, so only the test split has to be named
+        options = options.replace(data={"train_dataset_path": options.data.test_dataset_path})
+    run = open_run(options)
+    if not options.pretrained_path:
         raise InputError("model_path is missing: the folder or hub id of the checkpoint to measure")
     if run.test is None:
         raise InputError(
             "no test split is named: set data.test_dataset_path, data.test_dataset_start and data.test_dataset_end"
         )
-    accelerator = open_accelerator(run.loop)
-    set_seed(run.loop.seed)
-    model = load_model(run.pretrained_path, accelerator.device, gamemode=run.pretrained_gamemode, profile=run.profile)
-    model.config.rhythm_weight = run.model.rhythm_weight
+
+    from accelerate.utils import set_seed
+    from rich.console import Console
+    from rich.text import Text
+
+    from osuT5.data.batches import encoder_conditions
+    from osuT5.data.loader import evaluation_batches
+    from osuT5.model import load_model
+    from osuT5.training.evaluator import evaluate, save_report, tables
+    from osuT5.training.open_data import open_data
+    from osuT5.training.processes import open_accelerator
+
+    accelerator = open_accelerator(options)
+    set_seed(options.seed)
+    model = load_model(
+        options.pretrained_path, accelerator.device, gamemode=options.pretrained_gamemode, profile=run.profile
+    )
+    model.config.rhythm_weight = options.data.rhythm_weight
     run = replace(run, profile=model.profile)
-    told, limit = encoder_conditions(run.profile), run.loop.eval_steps * run.optim.grad_acc
-    report: dict[str, Any] = {"model": str(run.pretrained_path), "metrics": {}, "histograms": {}}
+    conditions, limit = encoder_conditions(run.profile), options.eval.steps * options.optim.grad_acc
+    report: dict[str, Any] = {"model": str(options.pretrained_path), "metrics": {}, "histograms": {}}
     for prefix, recipe in passes(run.recipe).items():
         source, _ = open_data(run, run.test, recipe, model.vocabulary)
         batches = evaluation_batches(
-            source, run.optim.micro_batch, told, accelerator.process_index, accelerator.num_processes, limit
+            source, options.optim.micro_batch, conditions, accelerator.process_index, accelerator.num_processes, limit
         )
-        found = evaluate(model, batches, prefix, histograms=True, mixed_precision=run.loop.mixed_precision)
+        found = evaluate(model, batches, prefix, histograms=True, mixed_precision=options.mixed_precision)
         if not any(name.endswith("/token_acc") for name in found["metrics"]):
             raise InputError(f"the test split {run.test.path} has no window with labels; check its filters and range")
         for section, values in found.items():
@@ -75,7 +90,7 @@ def work(config: dict[str, Any]) -> int:
         save_report(report, run.output_dir / REPORT)
         console = Console()
         console.print(tables(report["metrics"]))
-        console.print(f"all numbers lie in {run.output_dir / REPORT}")
+        console.print(Text(f"all numbers lie in {run.output_dir / REPORT}"))
     return 0
 
 

@@ -41,10 +41,10 @@ from osuT5.training.checkpoints import (
 )
 from osuT5.training.evaluator import evaluate
 from osuT5.training.journal import Journal
-from osuT5.training.optimizers import OptimSettings, learning_rate, make_optimizer, set_rates
+from osuT5.training.optimizers import learning_rate, make_optimizer, set_rates
+from osuT5.training.options import TrainOptions
 from osuT5.training.processes import peak_memory
 from osuT5.training.profiler import StepProfiler
-from osuT5.training.settings import LoopSettings
 
 EOS_ID = 2  # in every vocabulary
 
@@ -74,23 +74,22 @@ class Trainer:
     def __init__(
         self,
         model: Mapperatorinator,
-        optim: OptimSettings,
-        loop: LoopSettings,
+        options: TrainOptions,
         folder: Path,
         accelerator: Accelerator,
         journal: Journal,
         scheme: dict[str, Any],
     ):
-        self.optim, self.loop, self.folder = optim, loop, folder
+        self.options, self.optim, self.folder = options, options.optim, folder
         self.accelerator, self.journal, self.scheme = accelerator, journal, scheme
         self.model = model.to(accelerator.device)
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.names = {p: name for name, p in trained.items()}
-        self.optimizer = accelerator.prepare_optimizer(make_optimizer(trained.items(), optim))
-        self.average = WeightAverage(trained, optim.ema_decay)
+        self.optimizer = accelerator.prepare_optimizer(make_optimizer(trained.items(), self.optim))
+        self.average = WeightAverage(trained, self.optim.ema_decay)
         # prepared last: what is saved and exported is the plain model
-        self.wrapped = accelerator.prepare_model(torch.compile(model, dynamic=True) if loop.compile else model)
-        self.checkpoints = Checkpoints(folder / "checkpoints", loop.keep_checkpoints)
+        self.wrapped = accelerator.prepare_model(torch.compile(model, dynamic=True) if options.compile else model)
+        self.checkpoints = Checkpoints(folder / "checkpoints", options.checkpoint.local_total_limit)
         self.step = self.resumed_at = 0
         self.since = time.monotonic()
         self.cursors: dict[int, Cursor] = {}
@@ -118,15 +117,15 @@ class Trainer:
         self.wrapped.train()
         saved = None
         self.since = time.monotonic()
-        with StepProfiler(self.loop.profiler, self.folder / "profile") as profiler:
+        with StepProfiler(self.options.profile, self.folder / "profile") as profiler:
             while not self.finished:
                 self.pending.append(self._step(batches))
                 self.cursors = loader.cursors
-                if self.step % self.loop.log_every == 0:
+                if self.step == 1 or self.step % self.options.logging.every_steps == 0:
                     self._log(loader.epoch)
-                if evaluation and self.step % self.loop.eval_every == 0:
+                if evaluation and self.step % self.options.eval.every_steps == 0:
                     self._evaluate(evaluation, draw)
-                if self.step % self.loop.checkpoint_every == 0:
+                if self.step % self.options.checkpoint.every_steps == 0:
                     self.save()
                     saved = self.step
                 if profiler.step():
@@ -148,7 +147,7 @@ class Trainer:
     def _step(self, batches: Iterator[Batch]) -> StepResult:
         """One optimiser step over `grad_acc` micro-batches of every process."""
         micro = [next(batches) for _ in range(self.optim.grad_acc)]
-        if self.step < self.loop.empty_from_step:
+        if self.step < self.options.data.empty_from_step:
             micro = [_without_empty(b) for b in micro]
         counts = torch.tensor(
             [sum(_labels(b) for b in micro), sum(len(b["labels"]) for b in micro)],
@@ -216,9 +215,9 @@ class Trainer:
         }
         if (memory := peak_memory(self.accelerator.device)) is not None:
             values["peak_memory_mb"] = memory
-        if self.loop.grad_l2:
+        if self.options.logging.grad_l2:
             values["grad_l2"] = sum(r.norm for r in results) / len(results)
-        if self.loop.weights_l2:
+        if self.options.logging.weights_l2:
             values["weights_l2"] = float(torch.sqrt(sum(p.detach().float().square().sum() for p in self.names)))
         self.journal.training(self.step, values)
 
@@ -233,7 +232,7 @@ class Trainer:
                 yield {**batch, "frames": sound_of(batch["frames"])}
 
         with self.average.in_place():
-            report = evaluate(self.model, batches(), mixed_precision=self.loop.mixed_precision)
+            report = evaluate(self.model, batches(), mixed_precision=self.options.mixed_precision)
             if self.accelerator.is_main_process:
                 self.journal.evaluation(self.step, report["metrics"])
                 if draw is not None:

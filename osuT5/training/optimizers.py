@@ -15,10 +15,10 @@ from torch import nn
 from osuT5.errors import InputError
 from osuT5.training.adamwscale import AdamWScale
 from osuT5.training.muon import Muon
-from osuT5.training.optim_settings import DEFAULT_BETAS, OptimSettings
+from osuT5.training.options import OptimOptions
 from osuT5.training.schedules import learning_rate
 
-__all__ = ["OptimSettings", "learning_rate", "make_optimizer", "set_rates"]
+__all__ = ["learning_rate", "make_optimizer", "set_rates"]
 
 # pieces of names that the published recipes keep from decaying, wherever they occur in a name
 PUBLISHED_NO_DECAY = ("bias", "LayerNorm", "layernorm", "layer_norm", "ln")
@@ -27,10 +27,13 @@ INNER_NAMES = ("embed", "proj_out")
 # matrices with more rows are tables of a vocabulary
 MUON_ROWS = 10000
 
+# betas of AdamW, and of the AdamW inside Muon; Adafactor's decay follows from the step
+DEFAULT_BETAS = {"adamw": (0.9, 0.999), "adamwscale": (0.9, 0.999), "muon": (0.9, 0.95)}
+
 Named = tuple[str, nn.Parameter]
 
 
-def make_optimizer(named_parameters: Iterable[Named], settings: OptimSettings) -> torch.optim.Optimizer:
+def make_optimizer(named_parameters: Iterable[Named], settings: OptimOptions) -> torch.optim.Optimizer:
     """One optimiser over all trainable parameters, its rates set for step 1. Every state value is a tensor.
 
     Raises:
@@ -45,13 +48,13 @@ def make_optimizer(named_parameters: Iterable[Named], settings: OptimSettings) -
     return optimizer
 
 
-def set_rates(optimizer: torch.optim.Optimizer, step: int, settings: OptimSettings) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, step: int, settings: OptimOptions) -> None:
     """Gives every group its rate for optimiser step `step` (1 is the first)."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, group["base"], settings)
 
 
-def decays(name: str, parameter: nn.Parameter, settings: OptimSettings) -> bool:
+def decays(name: str, parameter: nn.Parameter, settings: OptimOptions) -> bool:
     """Whether weight decay touches a parameter of the AdamW kinds."""
     return DECAY_RULES[settings.decay](name, parameter)
 
@@ -74,7 +77,7 @@ def goes_to_muon(name: str, parameter: nn.Parameter) -> bool:
     return not inner and parameter.ndim > 1 and parameter.shape[0] < MUON_ROWS
 
 
-def _groups_by_decay(named: list[Named], settings: OptimSettings) -> list[dict[str, Any]]:
+def _groups_by_decay(named: list[Named], settings: OptimOptions) -> list[dict[str, Any]]:
     """A decaying and a plain group, as all but Muon have them."""
     chosen: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for name, p in named:
@@ -85,7 +88,7 @@ def _groups_by_decay(named: list[Named], settings: OptimSettings) -> list[dict[s
     ]
 
 
-def _groups_of_muon(named: list[Named], settings: OptimSettings) -> list[dict[str, Any]]:
+def _groups_of_muon(named: list[Named], settings: OptimOptions) -> list[dict[str, Any]]:
     """Muon's matrices, then the inner AdamW's decaying and plain parameters."""
     published = settings.decay == "published"
     chosen: dict[str, list[nn.Parameter]] = {"matrices": [], "decaying": [], "plain": []}
@@ -112,26 +115,26 @@ def _groups_of_muon(named: list[Named], settings: OptimSettings) -> list[dict[st
     ]
 
 
-def _adamw(groups: list[dict[str, Any]], settings: OptimSettings) -> torch.optim.Optimizer:
+def _adamw(groups: list[dict[str, Any]], settings: OptimOptions) -> torch.optim.Optimizer:
     betas = settings.betas or DEFAULT_BETAS["adamw"]
     return torch.optim.AdamW(groups, lr=settings.base_lr, betas=betas, eps=1e-8, fused=True)
 
 
-def _adamwscale(groups: list[dict[str, Any]], settings: OptimSettings) -> torch.optim.Optimizer:
+def _adamwscale(groups: list[dict[str, Any]], settings: OptimOptions) -> torch.optim.Optimizer:
     betas = settings.betas or DEFAULT_BETAS["adamwscale"]
     return AdamWScale([{**group, "betas": betas} for group in groups])
 
 
-def _adafactor(groups: list[dict[str, Any]], settings: OptimSettings) -> torch.optim.Optimizer:
+def _adafactor(groups: list[dict[str, Any]], settings: OptimOptions) -> torch.optim.Optimizer:
     return torch.optim.Adafactor(groups, lr=settings.base_lr, weight_decay=0.0)
 
 
-def _muon(groups: list[dict[str, Any]], _: OptimSettings) -> torch.optim.Optimizer:
+def _muon(groups: list[dict[str, Any]], _: OptimOptions) -> torch.optim.Optimizer:
     return Muon(groups)
 
 
-GroupMaker = Callable[[list[Named], OptimSettings], list[dict[str, Any]]]
-Maker = Callable[[list[dict[str, Any]], OptimSettings], torch.optim.Optimizer]
+GroupMaker = Callable[[list[Named], OptimOptions], list[dict[str, Any]]]
+Maker = Callable[[list[dict[str, Any]], OptimOptions], torch.optim.Optimizer]
 BUILDERS: dict[str, tuple[GroupMaker, Maker]] = {
     "adamw": (_groups_by_decay, _adamw),
     "adamwscale": (_groups_by_decay, _adamwscale),

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from osuT5.errors import InputError
-from osuT5.training.settings import LoopSettings
+from osuT5.training.options import TrainOptions
 
 try:
     import resource
@@ -17,12 +17,14 @@ except ImportError:  # Windows
     resource = None
 
 
-def open_accelerator(loop: LoopSettings) -> Accelerator:
+def open_accelerator(options: TrainOptions) -> Accelerator:
     """Raises InputError: the device is not there."""
     join_cluster_job()
-    if loop.device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device={loop.device}: torch sees no GPU here; use device=auto or device=cpu")
-    return Accelerator(cpu=loop.device == "cpu" or not torch.cuda.is_available(), mixed_precision=loop.mixed_precision)
+    device = options.torch_device
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device={device}: torch sees no GPU here; use device=auto or device=cpu")
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    return Accelerator(cpu=cpu, mixed_precision=options.mixed_precision)
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from osuT5.training.settings import ProfilerSettings
+from osuT5.training.options import ProfilerOptions
 
 
 class StepProfiler:
     """Counts steps; traces land in a folder as files that Chrome's tracing page and Perfetto open."""
 
-    def __init__(self, settings: ProfilerSettings, folder: Path):
+    def __init__(self, settings: ProfilerOptions, folder: Path):
         self.settings, self.folder = settings, folder
         self.steps = 0
         self._running: torch.profiler.profile | None = None

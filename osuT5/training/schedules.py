@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 
-from osuT5.training.optim_settings import OptimSettings
+from osuT5.training.options import OptimOptions
 
 WARMUP_START = 0.5
 
 
-def learning_rate(step: int, base: float, settings: OptimSettings) -> float:
+def learning_rate(step: int, base: float, settings: OptimOptions) -> float:
     """The rate of an optimiser step: linear warm-up, constant, then down to `final_cosine`.
 
     Args:

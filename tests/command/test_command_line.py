@@ -15,7 +15,8 @@ from osuT5.options.compose import find_preset
 def compose(*overrides, name="mini", config_dir=None):
     """The values of a preset with overrides, as a request."""
     found = compose_values(Request, find_preset("inference", name, config_dir), overrides)
-    return Request.read({"audio_path": "x", **_given(found.values)}, found.origins, found.problems)
+    origins = {"audio_path": "asked", **found.origins}
+    return Request.read({"audio_path": "x", **_given(found.values)}, origins, found.problems)
 
 
 def _given(values):

@@ -114,7 +114,7 @@ def test_data_without_windows_is_an_error_not_an_endless_search():
 
 def test_impossible_shares_are_refused():
     with pytest.raises(InputError, match="lanes"):
-        StreamSettings(batch_size=10, lanes=4)
+        StreamSettings(seed=3, batch_size=10, lanes=4, pool=24)
     with pytest.raises(InputError, match="3 processes"):
         Loader(Toy(), SETTINGS, WorkerSettings(0), ranks=3)
     with pytest.raises(InputError, match="multiple of 3"):

@@ -13,8 +13,8 @@ from osuT5.events import ContextType, EventType, Vocabulary, load_profile
 from osuT5.model import Mapperatorinator
 from osuT5.training.journal import Journal
 from osuT5.training.loop import Trainer
-from osuT5.training.optim_settings import OptimSettings
-from osuT5.training.settings import LoopSettings
+from osuT5.training.options import TrainOptions
+from osuT5.training.run import open_run
 from osuT5.training.trackers import open_tracker
 
 
@@ -67,7 +67,8 @@ def tiny_trainer(
     dropout=0.1,
     checkpoint_every=100,
     optim=None,
-    loop=None,
+    log_every=1,
+    keep=2,
     scheme=None,
 ):
     """(trainer, a function that makes its loader, what was said)."""
@@ -86,15 +87,20 @@ def tiny_trainer(
         "final_cosine": 0.0,
         "ema_decay": 0.9,
     }
-    settings = OptimSettings(
-        **{**values, "batch_size": batch, "grad_acc": grad_acc, "total_steps": steps, **(optim or {})}
+    options = TrainOptions(
+        data={"path": str(folder)},
+        mixed_precision="no",
+        optim={**values, "batch_size": batch, "grad_acc": grad_acc, "total_steps": steps, **(optim or {})},
+        logging={"every_steps": log_every},
+        checkpoint={"every_steps": checkpoint_every, "local_total_limit": keep},
+        eval={"every_steps": 6 * 10**6},
     )
-    values = {"mixed_precision": "no", "log_every": 1, "checkpoint_every": checkpoint_every, "eval_every": 10**6}
-    loop = LoopSettings(**{**values, **(loop or {})})
+    options = open_run(options).options
+    settings = options.optim
     said: list[str] = []
     journal = Journal(folder / "log.jsonl", said.append, open_tracker(None, folder, None, "online", {}), steps)
     source = Clicks(profile, vocabulary)
-    trainer = Trainer(model, settings, loop, folder, accelerator, journal, scheme or {"data": source.scheme()})
+    trainer = Trainer(model, options, folder, accelerator, journal, scheme or {"data": source.scheme()})
     ranks = accelerator.num_processes
     stream = StreamSettings(7, settings.micro_batch * ranks, 4, 16)
 

@@ -15,7 +15,6 @@ from osuT5.events.profile import Profile
 from osuT5.model import Mapperatorinator, load_model, save_checkpoint
 from osuT5.model.lora import Adapter, merge_adapter, read_adapter
 from osuT5.training.adapters import (
-    LoraSettings,
     adapter_state,
     add_adapter,
     attention_projections,
@@ -23,6 +22,8 @@ from osuT5.training.adapters import (
     merged,
     save_adapter,
 )
+from osuT5.training.options import LoraOptions, TrainOptions
+from osuT5.training.run import open_run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FAMILIES = {
@@ -43,7 +44,7 @@ TINY = Profile(
         False,
     ),
 )
-SMALL = LoraSettings(r=4, lora_alpha=8, lora_dropout=0.0)
+SMALL = LoraOptions(r=4, lora_alpha=8, lora_dropout=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def test_a_fresh_adapter_changes_nothing_and_only_its_matrices_train(name, init)
     model = tiny(name)
     before = logits(model, name)
     count = sum(path.endswith(FAMILIES[name]) for path, _ in model.named_modules())
-    same = add_adapter(model, LoraSettings(r=4, lora_alpha=8, init_lora_weights=init))
+    same = add_adapter(model, LoraOptions(r=4, lora_alpha=8, init_lora_weights=init))
     assert same is model and isinstance(model, Mapperatorinator)
     torch.testing.assert_close(logits(model, name), before, atol=2e-5, rtol=0)
     trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -108,7 +109,7 @@ def test_a_fresh_adapter_changes_nothing_and_only_its_matrices_train(name, init)
 
 
 def test_targets_are_ends_of_module_paths():
-    model = add_adapter(tiny(), LoraSettings(r=2, lora_alpha=2, target_modules=["fc1", "cross_attn.Wq"]))
+    model = add_adapter(tiny(), LoraOptions(r=2, lora_alpha=2, target_modules=["fc1", "cross_attn.Wq"]))
     names = {n.split(".lora_")[0] for n, p in model.named_parameters() if p.requires_grad}
     layers = [f"transformer.model.{side}.layers.{i}" for side in ("encoder", "decoder") for i in (0, 1)]
     assert names == {f"{layer}.fc1" for layer in layers} | {f"{layer}.cross_attn.Wq" for layer in layers[2:]}
@@ -149,7 +150,7 @@ def test_the_toy_of_the_published_trainer_in_every_step():
         toy = Toy().eval()
         toy.load_state_dict({k[5:]: v for k, v in arrays.items() if k.startswith("base/")})
         torch.testing.assert_close(toy(arrays["x"]), arrays["y_base"], atol=1e-5, rtol=0)
-        add_adapter(toy, LoraSettings(**{**settings, "init_lora_weights": kind}))
+        add_adapter(toy, LoraOptions(**{**settings, "init_lora_weights": kind}))
         for name, adapted in toy.adapter.layers.items():
             key = f"{kind}/init/base_model.model.{name}"
             torch.testing.assert_close(adapted.base.weight, arrays[f"{key}.base_layer.weight"], atol=1e-5, rtol=0)
@@ -173,35 +174,50 @@ def test_the_toy_of_the_published_trainer_in_every_step():
 
 def test_all_wrong_settings_are_named_at_once():
     with pytest.raises(OptionErrors) as caught:
-        LoraSettings(r=0, lora_alpha=-1, lora_dropout=1.0, bias="all", init_lora_weights="pisa", target_modules=[])
-    for option in ("lora.r ", "lora_alpha", "lora_dropout", "lora.bias", "did you mean 'pissa'", "target_modules is"):
+        TrainOptions(
+            lora={
+                "r": 0,
+                "lora_alpha": -1,
+                "lora_dropout": 1.0,
+                "bias": "all",
+                "init_lora_weights": "pisa",
+                "target_modules": [],
+            }
+        )
+    for option in ("lora.r=", "lora_alpha", "lora_dropout", "lora.bias", "did you mean 'pissa'", "target_modules is"):
         assert option in str(caught.value)
     assert len(caught.value.problems) == 6
 
 
-@pytest.mark.parametrize("values", [dict(r=True), dict(r=2.5), dict(target_modules=[1]), dict(ckpt_subfolders=5)])
+@pytest.mark.parametrize("values", [dict(r=True), dict(r=2.5), dict(target_modules=[1])])
 def test_settings_of_the_wrong_kind_are_refused(values):
     with pytest.raises(OptionErrors):
-        LoraSettings(**values)
+        TrainOptions(lora=values)
+    with pytest.raises(OptionErrors, match="not a list of names"):
+        TrainOptions(lora_metadata={"ckpt_subfolders": 5})
 
 
 def test_sub_checkpoints_are_normalised():
-    assert LoraSettings(ckpt_subfolders=["/gamemode=0/", "", "gamemode=0"]).ckpt_subfolders == ("", "gamemode=0")
-    assert LoraSettings(ckpt_subfolders=[]).ckpt_subfolders == ()
+    def folders(*given):
+        run = open_run(TrainOptions(data={"path": "x"}, lora_metadata={"ckpt_subfolders": given}))
+        return run.options.lora_metadata.ckpt_subfolders
+
+    assert folders("/gamemode=0/", "", "gamemode=0") == ("gamemode=0", "")
+    assert folders() == ()
 
 
 def test_targets_that_match_nothing_are_named_with_what_there_is():
     with pytest.raises(
         OptionErrors, match=r"'q_proj' is no linear layer.*it has Wkv, Wo, Wq, Wqkv.*fc1.*proj_out"
     ) as caught:
-        add_adapter(tiny(), LoraSettings(r=2, target_modules=["q_proj", "Wo", "conv1"]))
+        add_adapter(tiny(), LoraOptions(r=2, target_modules=["q_proj", "Wo", "conv1"]))
     assert len(caught.value.problems) == 2
 
 
 def test_a_rank_above_the_matrix_is_refused_for_pissa_only():
     with pytest.raises(OptionErrors, match="use at most 32"):
-        add_adapter(tiny(), LoraSettings(r=64))
-    add_adapter(tiny(), LoraSettings(r=64, init_lora_weights="default"))
+        add_adapter(tiny(), LoraOptions(r=64))
+    add_adapter(tiny(), LoraOptions(r=64, init_lora_weights="default"))
 
 
 def test_a_second_adapter_and_a_missing_library_are_refused(monkeypatch):
@@ -228,7 +244,7 @@ def same_bits(one, other):
 
 @pytest.mark.parametrize("init", ["pissa", "default"])
 def test_a_resumed_run_goes_on_bit_for_bit(init):
-    settings = LoraSettings(r=4, lora_alpha=8, lora_dropout=0.3, init_lora_weights=init)
+    settings = LoraOptions(r=4, lora_alpha=8, lora_dropout=0.3, init_lora_weights=init)
     whole = add_adapter(tiny(), settings)
     optimizer = train(whole, 3)
     kept, moments = adapter_state(whole), copy.deepcopy(optimizer.state_dict())
@@ -264,9 +280,9 @@ def test_the_base_is_rebuilt_even_where_the_decomposition_comes_out_differently(
 @pytest.mark.parametrize(
     "other",
     [
-        LoraSettings(r=2, lora_alpha=8),
-        LoraSettings(r=4, lora_alpha=8, init_lora_weights="default"),
-        LoraSettings(r=4, lora_alpha=8, target_modules=["Wo"]),
+        LoraOptions(r=2, lora_alpha=8),
+        LoraOptions(r=4, lora_alpha=8, init_lora_weights="default"),
+        LoraOptions(r=4, lora_alpha=8, target_modules=["Wo"]),
     ],
 )
 def test_a_state_of_other_settings_is_refused(other):
@@ -281,9 +297,9 @@ def test_a_state_of_other_settings_is_refused(other):
 # ---- what comes out
 
 
-def trained(init="pissa", **settings):
-    settings = LoraSettings(r=4, lora_alpha=6, lora_dropout=0.1, init_lora_weights=init, **settings)
-    model = add_adapter(tiny(), settings)
+def trained(init="pissa", subfolders=None):
+    settings = LoraOptions(r=4, lora_alpha=6, lora_dropout=0.1, init_lora_weights=init)
+    model = add_adapter(tiny(), settings, subfolders=subfolders)
     train(model, 4)
     return model
 
@@ -303,7 +319,7 @@ def test_the_saved_folder_merges_to_the_trained_model_here_and_in_peft(init, tmp
 
 
 def test_the_saved_folder_is_a_standard_adapter_that_tells_its_base(tmp_path):
-    model = trained(ckpt_subfolders=["/gamemode=0/"])
+    model = trained(subfolders=["/gamemode=0/"])
     save_adapter(model, tmp_path, base_name="owner/model")
     adapter = read_adapter(tmp_path)
     assert not adapter.principal and adapter.config["r"] == 8 and adapter.config["lora_alpha"] == 12
@@ -369,7 +385,7 @@ def test_what_is_saved_equals_what_merging_the_trained_matrices_gives(kind, tmp_
     """The published adapters, loaded as trained matrices, saved by us: the same weights."""
     published = read_adapter(GOLDEN / "model" / f"lora-{kind}")
     init = "pissa" if kind == "pissa" else "default"
-    model = add_adapter(tiny(), LoraSettings(r=4, lora_alpha=8, init_lora_weights=init))
+    model = add_adapter(tiny(), LoraOptions(r=4, lora_alpha=8, init_lora_weights=init))
     with torch.no_grad():
         for name, adapted in model.adapter.layers.items():
             for matrix, saved in zip(adapted.matrices, published.matrices[name], strict=True):

@@ -156,13 +156,13 @@ def test_pictures_of_a_map_and_of_a_window_are_drawn(data, tmp_path, monkeypatch
         (["train_dataset_end=9"], "the data set has 3"),
         (["test_dataset_end=9"], "the data set has 3"),
         (["gamemodes=[2]"], "no map of the"),
-        (["device=gpu9"], "use auto, cpu, gpu, cuda or cuda:N"),
-        (["batch_size=0"], "optim.batch_size must be at least 1"),
+        (["device=gpu9"], "use auto, cpu, cuda or cuda:N"),
+        (["batch_size=0"], "optim.batch_size=0 is out of range: it must be at least 1"),
         (["grad_acc=3"], "grad_acc 3"),
-        (["base_lr=nan"], "optim.base_lr must be a number"),
-        (["total_steps=-5", "num_workers=-1"], "num_workers must be at least 0"),
+        (["base_lr=nan"], "optim.base_lr=nan is not a number"),
+        (["total_steps=-5", "num_workers=-1"], "num_workers=-1 is out of range"),
         (["checkpoint_path=/no/checkpoint"], "name a folder <output_dir>/checkpoints/step_N"),
-        (["data.tgt_seq_len=15"], "tgt_seq_len must be at least 16"),
+        (["data.tgt_seq_len=15"], "tgt_seq_len=15 is out of range: it must be at least 16"),
         (["model.overwrite={d_model: 33}"], "attention heads"),
     ],
 )
@@ -181,7 +181,7 @@ def test_maps_of_unknown_status_are_explained(data, tmp_path, capsys, monkeypatc
     table = table.set_column(place, "Ranked", [[None] * len(table)])
     parquet.write_table(table, own / "metadata.parquet")
     said = refusal(capsys, small_run(own, tmp_path / "out", "ranked_statuses=[1,2]"))
-    assert "status=1" in said and "data.ranked_statuses=null" in said
+    assert "status of these maps is unknown" in said and "data.ranked_statuses=null" in said
 
 
 def test_a_damaged_table_of_maps_is_one_message(data, tmp_path, capsys):

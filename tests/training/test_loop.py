@@ -52,7 +52,7 @@ def test_a_run_learns_logs_and_exports_a_model_that_loads(tmp_path):
 def test_going_on_gives_the_same_losses_and_weights_bit_for_bit(tmp_path, stop):
     whole, _ = run(tmp_path / "whole", steps=6)
     parts = tmp_path / "parts"
-    trainer, loader, _ = tiny_trainer(parts, steps=6, checkpoint_every=stop, loop={"log_every": 1})
+    trainer, loader, _ = tiny_trainer(parts, steps=6, checkpoint_every=stop, log_every=1)
 
     class Killed(Exception):
         pass
@@ -79,12 +79,12 @@ def test_going_on_gives_the_same_losses_and_weights_bit_for_bit(tmp_path, stop):
 
 
 def test_a_log_line_of_several_steps_survives_a_stop_between_them(tmp_path):
-    run(tmp_path / "whole", steps=6, loop={"log_every": 3})
-    run(tmp_path / "parts", steps=6, loop={"log_every": 3}, checkpoint_every=2)
+    run(tmp_path / "whole", steps=6, log_every=3)
+    run(tmp_path / "parts", steps=6, log_every=3, checkpoint_every=2)
     newest = tmp_path / "parts" / "checkpoints" / "step_6"
     os.rename(newest, tmp_path / "step_6")
     assert read_state(tmp_path / "parts" / "checkpoints" / "step_4").step == 4
-    run(tmp_path / "parts", steps=6, loop={"log_every": 3}, checkpoint_every=2)
+    run(tmp_path / "parts", steps=6, log_every=3, checkpoint_every=2)
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
@@ -102,7 +102,7 @@ def test_micro_batches_give_what_one_batch_gives(tmp_path):
 
 
 def test_old_checkpoints_go_and_the_newest_stay(tmp_path):
-    run(tmp_path, steps=5, checkpoint_every=1, loop={"keep_checkpoints": 2})
+    run(tmp_path, steps=5, checkpoint_every=1, keep=2)
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step_4", "step_5"]
 
 

@@ -9,13 +9,14 @@ import pytest
 import soundfile
 from golden_samples import MMRS, WEB
 
-from osuT5.cli import compose
 from osuT5.data.compile import CompileSettings, compile_data
 from osuT5.errors import InputError
+from osuT5.options.compose import compose, find_preset
+from osuT5.options.model import annotation_of
+from osuT5.options.types import words_of
 from osuT5.training.open_data import OPENERS, open_data
-from osuT5.training.settings import read_settings, text_keys
-from osuT5.training.settings.splits import OWN_SPLITS
-from osuT5.training.settings.table import OPTIONS
+from osuT5.training.options import TrainOptions
+from osuT5.training.run import OWN_SPLITS, open_run
 
 # of sets that nobody looked up on the web site
 UNKNOWN = ("data.ranked_statuses=null", "data.min_year=null", "data.max_year=null", "data.descriptors_path=null")
@@ -23,7 +24,8 @@ UNKNOWN = ("data.ranked_statuses=null", "data.min_year=null", "data.max_year=nul
 
 def opened(*overrides):
     """The source and vocabulary of the training split of v32."""
-    run = read_settings(compose("train", "v32", overrides, text_keys()))
+    found = compose(TrainOptions, find_preset("train", "v32"), overrides)
+    run = open_run(TrainOptions.read(found.values, found.origins, found.problems))
     return open_data(run, run.train, run.recipe)
 
 
@@ -55,7 +57,7 @@ def assert_gives_windows(source):
 
 
 def test_every_type_of_the_options_has_an_opener():
-    assert {*OPENERS, *OWN_SPLITS} == set(OPTIONS["data.dataset_type"].choices)
+    assert {*OPENERS, *OWN_SPLITS} == set(words_of(annotation_of(TrainOptions.keys()["data.dataset_type"])))
 
 
 def test_archives_of_the_web_data_set_can_be_trained_on(web_folder):

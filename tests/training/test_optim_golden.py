@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from osuT5.training.muon import newton_schulz
-from osuT5.training.optimizers import OptimSettings, goes_to_muon, make_optimizer, set_rates
+from osuT5.training.optimizers import goes_to_muon, make_optimizer, set_rates
+from osuT5.training.options import OptimOptions
 
 CASES = [
     "adamw",
@@ -30,9 +31,9 @@ def recorded(golden):
     return json.loads((folder / "optim.json").read_text()), vectors
 
 
-def published(case: dict) -> OptimSettings:
+def published(case: dict) -> OptimOptions:
     """The settings of a recorded case; its rate does not move unless the case says so."""
-    return OptimSettings(
+    return OptimOptions(
         name=case["name"],
         base_lr=case["base_lr"],
         base_lr_2=case["base_lr_2"],
@@ -118,7 +119,7 @@ def test_rates_of_a_step_reach_every_group(recorded):
     cases, vectors = recorded
     optimizer = make_optimizer(parameters_of(vectors).items(), published(cases["muon"]))
     assert {g["lr"] for g in optimizer.param_groups} == {0.004}
-    falling = OptimSettings(
+    falling = OptimOptions(
         name="muon", base_lr=0.004, warmup_steps=0, total_steps=10, lr_scheduler="linear", final_cosine=0.0
     )
     set_rates(optimizer, 6, falling)

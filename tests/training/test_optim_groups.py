@@ -6,16 +6,18 @@ from torch import nn
 
 from osuT5.errors import InputError
 from osuT5.training.muon import newton_schulz
-from osuT5.training.optimizers import OptimSettings, make_optimizer, set_rates
+from osuT5.training.optimizers import make_optimizer, set_rates
+from osuT5.training.options import OptimOptions
 
 NAMES = ("layer.weight", "layer.bias", "final_layer_norm.weight", "decoder_embedder.weight", "proj_out.weight")
 SHAPES = ((6, 4), (6,), (4,), (9, 4), (9, 4))
 OPTIMIZERS = ("adamw", "adamwscale", "adafactor", "muon")
 
 
-def settings_of(name="muon", **values) -> OptimSettings:
+def settings_of(name="muon", **values) -> OptimOptions:
     fixed = {"base_lr": 0.01, "base_lr_2": 0.002, "warmup_steps": 0, "total_steps": 20, "batch_size": 1, "grad_acc": 1}
-    return OptimSettings(name=name, **{**fixed, **values})
+    improved = {"second_rate": "used", "decay": "matrices", "orthogonalise": "float32"}
+    return OptimOptions(name=name, **{**fixed, **improved, **values})
 
 
 def parameters_of(seed: int = 0) -> dict[str, nn.Parameter]:

@@ -5,7 +5,8 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch import nn
 
-from osuT5.training.optimizers import OptimSettings, make_optimizer
+from osuT5.training.optimizers import make_optimizer
+from osuT5.training.options import OptimOptions
 
 SHAPES = [(8, 12)] * 3 + [(12, 8)] + [(8,)]  # three matrices do not split evenly
 
@@ -13,7 +14,9 @@ SHAPES = [(8, 12)] * 3 + [(12, 8)] + [(8,)]  # three matrices do not split evenl
 def weights_after_two_steps() -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     named = [(f"layer{i}.weight", nn.Parameter(torch.randn(s, generator=generator))) for i, s in enumerate(SHAPES)]
-    settings = OptimSettings(name="muon", warmup_steps=0, base_lr=0.05)
+    settings = OptimOptions(
+        name="muon", warmup_steps=0, base_lr=0.05, second_rate="used", decay="matrices", orthogonalise="float32"
+    )
     optimizer = make_optimizer(named, settings)
     for _ in range(2):
         for _, p in named:
