@@ -23,7 +23,7 @@ import pyarrow.parquet as parquet
 import soundfile
 
 from osuT5.beatmap import Beatmap, read, write
-from osuT5.data.compile import CompileSettings, compile_data
+from osuT5.data.compile import CompileOptions, compile_data
 from osuT5.data.mmrs import mmrs_sets, read_metadata
 from osuT5.data.recipes import SampleRecipe, improved
 from osuT5.data.set_source import SetSource
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         groups = human_sets(folders[0], profile) if folders else repeated_sets(profile)
         write_mmrs(root, groups, int(options["sets"]))
         for audio in ("pcm", "flac"):
-            compile_data(CompileSettings(str(root), Path(temporary) / audio, audio=audio))
+            compile_data(CompileOptions(dataset=str(root), out=Path(temporary) / audio, audio=audio))
         pcm, flac = (open_shards(Path(temporary) / audio) for audio in ("pcm", "flac"))
         facts = read_metadata(root)
         objects = sum(len(read(p).hit_objects) for p in root.rglob("*.osu"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from osuT5 import cli
-from osuT5.errors import InputError, OptionErrors
+from osuT5.errors import InputError
 from osuT5.events.profile import Profile, load_profile, read_profile
+from osuT5.options import Command, Int, Options, PathText, contradiction, one_of, option, required
 
-ABOUT = """python -m osuT5.convert merge model=FOLDER_OR_ID lora=FOLDER out=FOLDER [gamemode=N] [precision=fp16]
+USAGE = """python -m osuT5.convert merge model=FOLDER_OR_ID lora=FOLDER out=FOLDER [gamemode=N] [precision=fp16]
     a checkpoint with the LoRA merged into its weights
 python -m osuT5.convert lora model=FOLDER_OR_ID lora=FOLDER out=FOLDER [gamemode=N]
     a PiSSA LoRA as a standard one, which any LoRA loader adds to the original weights
@@ -19,34 +21,107 @@ python -m osuT5.convert state=FOLDER out=FOLDER [profile=NAME] [precision=fp16]
     a checkpoint from a training state of the older system (pytorch_model.bin, custom_checkpoint_0.pkl)
 
 Nothing is overwritten: out must be a new or empty folder."""
-TEXTS = ("model", "lora", "out", "state", "profile")
-DTYPES = ("fp32", "fp16", "bf16")
+NEW_FOLDER = "a new folder"
 
 
-def merge(config: dict[str, Any], out: Path) -> str:
+@contradiction("out")
+def out_is_taken(out: str | None) -> str | None:
+    folder = Path(out or "").expanduser()
+    if out is None or not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
+        return None
+    return f"out={folder} exists already; name a new or empty folder"
+
+
+def _profile_option() -> Any:
+    return option("name or profile.json, for models that do not tell theirs")
+
+
+def _precision_option() -> Any:
+    return option("type of the written weights", "fp32")
+
+
+Precision = one_of("fp32", "fp16", "bf16")
+
+
+class MergeOptions(Options):
+    """Options of `merge`. Raises OptionErrors."""
+
+    command: ClassVar[Command] = Command(
+        tree="convert/merge",
+        title="merging a LoRA",
+        usage=USAGE,
+        contradictions=(
+            required("model", "folder or hub id of the base"),
+            required("lora", "folder or hub id of the LoRA"),
+            required("out", NEW_FOLDER),
+            out_is_taken,
+        ),
+    )
+
+    model: PathText | None = option("folder or hub id of the base")
+    lora: PathText | None = option("folder or hub id of the LoRA")
+    out: PathText | None = option(NEW_FOLDER)
+    gamemode: Int | None = option("take the sub-checkpoint gamemode=N of the model, where there is one", ge=0, le=3)
+    profile: PathText | None = _profile_option()
+    precision: Precision = _precision_option()
+
+
+class StandardOptions(Options):
+    """Options of `lora`. Raises OptionErrors."""
+
+    command: ClassVar[Command] = replace(MergeOptions.command, tree="convert/lora", title="making a LoRA standard")
+
+    model: PathText | None = option("folder or hub id of the base that the LoRA was trained on")
+    lora: PathText | None = option("folder or hub id of a PiSSA LoRA")
+    out: PathText | None = option("a new folder: a standard LoRA")
+    gamemode: Int | None = option("take the sub-checkpoint gamemode=N of the model, where there is one", ge=0, le=3)
+    profile: PathText | None = _profile_option()
+
+
+class StateOptions(Options):
+    """Options of `state`. Raises OptionErrors."""
+
+    command: ClassVar[Command] = Command(
+        tree="convert/state",
+        title="the conversion of a training state",
+        usage=USAGE,
+        contradictions=(
+            required("state", "the folder of the training state"),
+            required("out", NEW_FOLDER),
+            out_is_taken,
+        ),
+    )
+
+    state: PathText | None = option("folder with pytorch_model.bin and custom_checkpoint_0.pkl")
+    out: PathText | None = option("a new folder: a checkpoint")
+    profile: PathText | None = _profile_option()
+    precision: Precision = _precision_option()
+
+
+def merge(options: MergeOptions, out: Path) -> str:
     """Writes a plain checkpoint with a LoRA merged."""
     from osuT5.model import load_model
 
     model = load_model(
-        config["model"], gamemode=config["gamemode"], profile=_profile(config["profile"]), lora_path=config["lora"]
+        options.model, gamemode=options.gamemode, profile=_profile(options.profile), lora_path=options.lora
     )
     if not model.lora_merged:
         raise InputError(" ".join(model.notices))
     _warn(model.notices)
-    _save(model, out, config["precision"])
+    _save(model, out, options.precision)
     return f"{out}: a checkpoint with the LoRA merged"
 
 
-def lora(config: dict[str, Any], out: Path) -> str:
+def lora(options: StandardOptions, out: Path) -> str:
     """Writes a standard LoRA from a PiSSA one."""
     from osuT5.model import load_model
     from osuT5.model.lora import find_adapter, read_adapter, read_restriction
     from osuT5.model.lora_files import base_identity, standard_adapter, write_adapter
 
-    adapter = read_adapter(find_adapter(config["lora"]))
+    adapter = read_adapter(find_adapter(options.lora))
     if not adapter.principal:
-        raise InputError(f"{config['lora']}: this is a standard LoRA already; use it as it is")
-    model = load_model(config["model"], gamemode=config["gamemode"], profile=_profile(config["profile"]))
+        raise InputError(f"{options.lora}: this is a standard LoRA already; use it as it is")
+    model = load_model(options.model, gamemode=options.gamemode, profile=_profile(options.profile))
     standard = standard_adapter(adapter, model.state_dict())
     restriction, remark = read_restriction(adapter.folder)
     _warn([*adapter.notices, *([remark] if remark else [])])
@@ -54,24 +129,28 @@ def lora(config: dict[str, Any], out: Path) -> str:
     return f"{out}: a standard LoRA of rank {standard.config['r']}"
 
 
-def state(config: dict[str, Any], out: Path) -> str:
+def state(options: StateOptions, out: Path) -> str:
     """Writes a checkpoint from a training state."""
     from osuT5.model.training_state import VOCABULARY_FILE, WEIGHT_NAMES, is_training_state, read_training_state
 
-    folder = Path(config["state"]).expanduser()
+    folder = Path(options.state).expanduser()
     if not is_training_state(folder):
         raise InputError(
             f"{folder}: this is no training state; it needs {VOCABULARY_FILE} and one of {', '.join(WEIGHT_NAMES)}, "
             "and has no config.json (with one it is a checkpoint already)"
         )
-    given = _profile(config["profile"])
+    given = _profile(options.profile)
     model = read_training_state(folder, load_profile(given) if isinstance(given, str) else given)
-    _save(model, out, config["precision"])
+    _save(model, out, options.precision)
     return f"{out}: a checkpoint of profile {model.profile.name!r}"
 
 
-# sub-command -> what it does; its configuration in configs/convert has the same name
-CONVERSIONS: dict[str, Callable[[dict[str, Any], Path], str]] = {"merge": merge, "lora": lora, "state": state}
+# sub-command -> its options and what it does
+CONVERSIONS: dict[str, tuple[type[Options], Callable[[Any, Path], str]]] = {
+    "merge": (MergeOptions, merge),
+    "lora": (StandardOptions, lora),
+    "state": (StateOptions, state),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,33 +162,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif any(text.startswith("state=") for text in arguments):
         name = "state"
     elif name in ("-h", "--help"):
-        print(ABOUT)
+        print(f"{USAGE}\n\nOptions: python -m osuT5.convert merge --help, lora --help, state --help")
         return 0
     else:
-        print(f"error: say what to convert: {', '.join(CONVERSIONS)}\n\n{ABOUT}", file=sys.stderr)
+        print(f"error: say what to convert: {', '.join(CONVERSIONS)}\n\n{USAGE}", file=sys.stderr)
         return InputError.exit_code
+    options, conversion = CONVERSIONS[name]
 
-    def work(config: dict[str, Any]) -> int:
-        print(CONVERSIONS[name](config, check(config)))
+    def work(given: Any) -> int:
+        print(conversion(given, Path(given.out).expanduser()))
         return 0
 
-    return cli.run(work, "convert", name, TEXTS, arguments, ABOUT)
-
-
-def check(config: dict[str, Any]) -> Path:
-    """The folder to write. Raises OptionErrors naming everything that is missing or wrong."""
-    optional = ("gamemode", "profile")
-    problems = [f"{key}=... is missing" for key, value in config.items() if value is None and key not in optional]
-    if config.get("precision", "fp32") not in DTYPES:
-        problems.append(f"precision {config['precision']!r} is unknown; use one of {', '.join(DTYPES)}")
-    if config.get("gamemode") not in (None, 0, 1, 2, 3):
-        problems.append(f"gamemode {config['gamemode']!r} is none of 0, 1, 2, 3")
-    out = Path(config["out"] or "").expanduser()
-    if config["out"] is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problems.append(f"out {str(out)!r} exists already; name a new or empty folder")
-    if problems:
-        raise OptionErrors(problems)
-    return out
+    return cli.run(work, options, "default", arguments)
 
 
 def _profile(given: str | None) -> Profile | str | None:

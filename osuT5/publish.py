@@ -16,29 +16,21 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from safetensors import safe_open
+from pydantic import BeforeValidator
 
 from osuT5 import cli
 from osuT5.errors import CheckpointError, InputError, OptionErrors
 from osuT5.events import Profile
-from osuT5.model import Erased, Mapperatorinator, erase_mappers, load_model, read_user_ids, weight_files
+from osuT5.options import Bool, Command, Options, PathText, Text, contradiction, must_exist, option, required
 
-TEXTS = ("model", "repo", "out", "opt_out", "card", "license", "profile")
-ABOUT = """python -m osuT5.publish model=FOLDER repo=owner/name [key=value ...]
+if TYPE_CHECKING:
+    from osuT5.model import Erased, Mapperatorinator
+
+USAGE = """python -m osuT5.publish model=FOLDER repo=owner/name [key=value ...]
 
 Prepares a checkpoint in a staging folder and uploads it to the model hub. FOLDER itself is never changed.
-  model      checkpoint folder; its gamemode=0 ... gamemode=3 folders go with it
-  repo       owner/name on the hub; made if it is not there
-  out        staging folder; null: output/publish/NAME
-  gamemodes  null: all sub-checkpoints that lie in FOLDER; [0,3]: only these; {0: FOLDER0, 3: FOLDER3}: from there
-  opt_out    file of the mappers to take out: a user id a line, # begins a comment
-  card       text or Markdown file that says what the model was trained on; goes into the model card
-  license    for the card, as the hub spells it, such as cc-by-nc-4.0
-  profile    name of the profile, for checkpoints without profile.json
-  private    who may see it: true, you; false, everybody
-  dry_run    true: prepare and check the staging folder, upload nothing
 
 Uploading needs an access token: hf auth login, or the environment variable HF_TOKEN."""
 GAMEMODES = {0: "osu!", 1: "osu!taiko", 2: "osu!catch", 3: "osu!mania"}
@@ -46,6 +38,52 @@ REPO = re.compile(r"[\w.-]+/[\w.-]+")
 MARK = ".mapperatorinator-staging"  # says that a folder is ours to replace; not uploaded
 # Files of an earlier upload that would still hold what has been taken out, or be half a checkpoint.
 STALE = ("gamemode=*", "*.safetensors", "*.index.json", "*.bin", "*.pkl", "*.pt", "*.ckpt")
+
+
+def _gamemodes(value: Any) -> dict[int, str | None]:
+    """{mode: folder, or None for the one beside the root} of a list or a table."""
+    if not isinstance(value, (list, tuple, Mapping)):
+        raise ValueError("is not a list such as [0,3] or a table such as {0: FOLDER}")
+    wrong = [mode for mode in value if isinstance(mode, bool) or str(mode) not in map(str, GAMEMODES)]
+    if wrong:
+        raise ValueError(f"has {wrong[0]!r}; there are {', '.join(map(str, GAMEMODES))}")
+    return {int(mode): str(value[mode]) if isinstance(value, Mapping) else None for mode in value}
+
+
+@contradiction("repo")
+def repo_is_no_name(repo: str | None) -> str | None:
+    return None if REPO.fullmatch(repo or "") else f"repo={repo or ''} is not of the form owner/name"
+
+
+class PublishOptions(Options):
+    """Options of a publication. Raises OptionErrors."""
+
+    command: ClassVar[Command] = Command(
+        tree="publish",
+        title="publishing",
+        usage=USAGE,
+        contradictions=(
+            required("model", "the folder of a checkpoint"),
+            must_exist("model", "folder"),
+            must_exist("opt_out", "file"),
+            must_exist("card", "file"),
+            repo_is_no_name,
+        ),
+        words={"model_path": "model", "repository": "repo", "repo_id": "repo", "output": "out", "token": "repo"},
+    )
+
+    model: PathText | None = option("checkpoint folder; its gamemode=0 ... gamemode=3 folders go with it")
+    repo: PathText | None = option("owner/name on the hub; made if it is not there")
+    out: PathText | None = option("staging folder; null: output/publish/NAME")
+    gamemodes: Annotated[dict[int, str | None], BeforeValidator(_gamemodes)] | None = option(
+        "null: all sub-checkpoints that lie in model; [0,3]: only these; {0: FOLDER0, 3: FOLDER3}: from there"
+    )
+    opt_out: PathText | None = option("file of the mappers to take out: a user id a line, # begins a comment")
+    card: PathText | None = option("text or Markdown file that says what the model was trained on, for its card")
+    license: Text | None = option("for the card, as the hub spells it, such as cc-by-nc-4.0")
+    profile: PathText | None = option("name of the profile, for checkpoints without profile.json")
+    private: Bool = option("true: only you see it; false: everybody", True)
+    dry_run: Bool = option("prepare and check the staging folder, upload nothing", False)
 
 
 @dataclass(frozen=True)
@@ -69,71 +107,49 @@ class Part:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code of one publication."""
-    return cli.run(work, "publish", "default", TEXTS, arguments, ABOUT)
+    return cli.run(work, PublishOptions, "default", arguments)
 
 
-def work(config: dict[str, Any]) -> int:
-    """Stages and uploads. Raises OptionErrors naming every wrong option, CheckpointError for a bad checkpoint."""
+def work(options: PublishOptions) -> int:
+    """Stages and uploads. Raises OptionErrors for wrong folders and files, CheckpointError for a bad checkpoint."""
+    from osuT5.model import read_user_ids
+
     say = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
-    sources, out = check(config)
-    users = read_user_ids(Path(config["opt_out"]).expanduser()) if config["opt_out"] else frozenset()
-    note = _text(config["card"])
-    parts = stage(sources, out, users, config["repo"], note, config["license"], config["profile"])
+    sources, out = check(options)
+    users = read_user_ids(Path(options.opt_out).expanduser()) if options.opt_out else frozenset()
+    repo = str(options.repo)
+    parts = stage(sources, out, users, repo, _text(options.card), options.license, options.profile)
     for part in parts:
         say(describe(part, users))
     if not users and any(part.mappers for part in parts):
         say("the model knows mappers and opt_out= names no file, so all of them stay in it")
     say(f"staged and checked: {out}")
-    if not config["dry_run"]:
-        say(f"published and checked: {upload(out, parts, users, config['repo'], config['private'])}")
+    if not options.dry_run:
+        say(f"published and checked: {upload(out, parts, users, repo, options.private)}")
     return 0
 
 
 # ---- what to publish
 
 
-def check(config: Mapping[str, Any]) -> tuple[dict[str, Path], Path]:
-    """({sub-folder: source folder}, staging folder). Raises OptionErrors naming every wrong option."""
-    problems = [
-        f"{key}={config[key]!r} must be true or false" for key in ("private", "dry_run") if config[key] not in (0, 1)
-    ]
-    repo = str(config["repo"] or "")
-    if not REPO.fullmatch(repo):
-        problems.append(f"repo={repo!r} is not of the form owner/name")
-    sources: dict[str, Path] = {}
-    if not config["model"]:
-        problems.append("model is missing: the folder of a checkpoint")
-    elif not (root := Path(config["model"]).expanduser()).is_dir():
-        problems.append(f"model={config['model']!r}: there is no such folder")
-    else:
-        sources = {"": root, **_sub_checkpoints(root, config["gamemodes"], problems)}
-    for key in ("opt_out", "card"):
-        if config[key] and not Path(config[key]).expanduser().is_file():
-            problems.append(f"{key}={config[key]!r}: there is no such file")
-    out = Path(config["out"] or Path("output/publish") / repo.split("/")[-1]).expanduser()
+def check(options: PublishOptions) -> tuple[dict[str, Path], Path]:
+    """({sub-folder: source folder}, staging folder). Raises OptionErrors naming every folder and file that is wrong."""
+    problems: list[str] = []
+    root = Path(str(options.model)).expanduser()
+    sources = {"": root, **_sub_checkpoints(root, options.gamemodes, problems)}
+    out = Path(options.out or Path("output/publish") / str(options.repo).split("/")[-1]).expanduser()
     problems += _check_staging(out, sources)
     if problems:
         raise OptionErrors(problems)
     return sources, out
 
 
-def _sub_checkpoints(root: Path, wanted: Any, problems: list[str]) -> dict[str, Path]:
-    there = {mode: root / f"gamemode={mode}" for mode in GAMEMODES if (root / f"gamemode={mode}").is_dir()}
+def _sub_checkpoints(root: Path, wanted: Mapping[int, str | None] | None, problems: list[str]) -> dict[str, Path]:
     if wanted is None:
-        chosen = there
-    elif isinstance(wanted, Mapping):
-        chosen = {mode: Path(str(folder)).expanduser() for mode, folder in wanted.items()}
-    elif isinstance(wanted, list):
-        chosen = {mode: root / f"gamemode={mode}" for mode in wanted}
-    else:
-        chosen = {}
-        problems.append(f"gamemodes={wanted!r} must be a list such as [0,3] or a table such as {{0: FOLDER}}")
-    for mode, folder in chosen.items():
-        if mode not in GAMEMODES:
-            problems.append(f"gamemodes has {mode!r}; there are {', '.join(map(str, GAMEMODES))}")
-        elif not folder.is_dir():
-            problems.append(f"gamemodes: {folder} is no folder")
-    return {f"gamemode={mode}": folder for mode, folder in sorted(chosen.items(), key=lambda item: str(item[0]))}
+        wanted = {mode: None for mode in GAMEMODES if (root / f"gamemode={mode}").is_dir()}
+    chosen = {m: root / f"gamemode={m}" if path is None else Path(path).expanduser() for m, path in wanted.items()}
+    problems += [f"gamemodes: {folder} is no folder" for folder in chosen.values() if not folder.is_dir()]
+    return {f"gamemode={mode}": folder for mode, folder in sorted(chosen.items())}
 
 
 def _check_staging(out: Path, sources: Mapping[str, Path]) -> list[str]:
@@ -192,6 +208,8 @@ def stage(
 
 
 def _stage_part(name: str, source: Path, target: Path, users: frozenset[int], profile: Profile | str | None) -> Part:
+    from osuT5.model import erase_mappers, load_model, weight_files
+
     model = load_model(source, profile=profile)
     target.mkdir(parents=True, exist_ok=True)
     weights = weight_files(source)
@@ -217,6 +235,8 @@ def _stage_part(name: str, source: Path, target: Path, users: frozenset[int], pr
 
 
 def _dtypes(weights: Sequence[Path]) -> tuple[str, ...]:
+    from safetensors import safe_open
+
     found = set()
     for path in weights:
         with safe_open(path, framework="pt") as file:
@@ -226,6 +246,8 @@ def _dtypes(weights: Sequence[Path]) -> tuple[str, ...]:
 
 def verify(folder: Path, part: Part, users: frozenset[int]) -> Mapperatorinator:
     """Loads a part as users will. Raises CheckpointError when it does not load or still knows a removed mapper."""
+    from osuT5.model import load_model
+
     model = load_model(folder / part.subfolder)
     known = users & {*model.vocabulary.mapper_idx, *model.vocabulary.beatmap_mapper.values()}
     state = model.state_dict()

@@ -1,31 +1,4 @@
-"""Builds a data set from a folder of mapsets:
-
-    python -m osuT5.data.build osz_dir=FOLDER out=FOLDER [option=value ...]
-
-osz_dir holds .osz files, sets as folders (the game's Songs folder), or both, at any depth. Nothing is fetched, no
-account is needed. out becomes an MMRS data set: metadata.parquet, data/<set folder>/ and text files that say what was
-left out and why. Started again, it goes on where it was, however it ended, and adds the sets that are new; sets that
-changed, and all sets when the choice of maps below has changed, are read again.
-
-  workers=N             processes (all cores)
-  ratings=true          star ratings at seven speeds; without them models learn no difficulty
-  api_csv=FILE          what only the web site knows (ranked and submitted dates, status, mapper's id, tags): one row a
-                        map with a column Id (or beatmap_id) and any columns of the table; with Checksum, maps of before
-                        2012, whose files state no id, are found too
-  status=N              states the status of all other maps: -2 graveyard, -1 wip, 0 pending, 1 ranked, 2 approved,
-                        3 qualified, 4 loved. Without it the status stays unknown, and a training run that asks for
-                        ranked_statuses takes none of them
-  gamemodes=[0,1,2,3]   0 std, 1 taiko, 2 catch, 3 mania
-  min_drain_s=S         seconds with objects at least          min_stars=S max_stars=S   star rating, from .. to
-  min_mapped=SHARE      share of the song that a map lasts at least, 0..1 (decodes every song whole)
-  max_sets=N            the data set gets no more sets than that
-  retry_skipped=true    reads again what was skipped before
-  keep_free_gib=G       space on the disk that is left free (1)    set_limit_s=S   time for one set (300)
-
-Ids: sets and maps that state no online id get one from 1000000000 up, made of their content, the same everywhere. A
-mapper's UserId is likewise made of the creator's name unless api_csv knows it: a class for training, not the web
-site's id. Dates and what else only the web site knows stay empty without api_csv.
-"""
+"""Builds a data set from a folder of mapsets: `python -m osuT5.data.build osz_dir=FOLDER out=FOLDER`. See --help."""
 
 from __future__ import annotations
 
@@ -33,26 +6,29 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from osuT5 import cli
-from osuT5.data.building.builder import Progress, Report, build
-from osuT5.data.building.settings import BuildSettings, settings_from
+from osuT5.data.building.settings import BuildOptions, check_folders
 
-TEXTS = ("osz_dir", "out", "api_csv")
+if TYPE_CHECKING:
+    from osuT5.data.building.builder import Progress, Report
+
 LINE_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return cli.run(work, "build", "default", TEXTS, arguments, about=__doc__ or "")
+    return cli.run(work, BuildOptions, "default", arguments)
 
 
-def work(config: dict[str, Any]) -> int:
+def work(options: BuildOptions) -> int:
     """Builds; tells how far it is, and at the end what came of it."""
-    settings = settings_from(config)
+    check_folders(options)
+    from osuT5.data.building.builder import build
+
     with _shown() as show:
-        report = build(settings, show)
-    sys.stdout.write(summary(report, settings))
+        report = build(options, show)
+    sys.stdout.write(summary(report, options))
     return 0
 
 
@@ -66,8 +42,8 @@ def describe(progress: Progress) -> str:
     )
 
 
-def summary(report: Report, settings: BuildSettings) -> str:
-    progress, out = report.progress, settings.out
+def summary(report: Report, options: BuildOptions) -> str:
+    progress, out = report.progress, options.out_folder
     seconds = f" in {_clock(progress.elapsed_s)}" if progress.done else ""
     lines = [
         f"{progress.done} sources read{seconds}, {progress.settled} were done before: "
@@ -85,8 +61,8 @@ def summary(report: Report, settings: BuildSettings) -> str:
         lines.append(f"{len(report.unread)} of them could not be read this time; they are tried again in the next run")
     if report.ignored_columns:
         lines.append(f"api_csv: columns that no data set has were ignored: {', '.join(report.ignored_columns)}")
-    if settings.status is None and settings.api_csv is None:
-        lines.append("the status of these maps is unknown: train without ranked_statuses, or build with status=1")
+    if options.status is None and options.api_csv is None:
+        lines.append("the status of these maps is unknown, which training on your own data does not mind")
     return "\n".join(lines) + "\n"
 
 

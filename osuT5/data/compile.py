@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from osuT5 import cli
 from osuT5.audio.resample import RESAMPLERS
@@ -28,9 +28,10 @@ from osuT5.data.shard_writer import INDEX, SOUNDS, SUFFIX, ShardWriter, write_js
 from osuT5.data.shards import FORMAT, read_index, read_note
 from osuT5.data.web_archives import Archive, borrowed, list_archives
 from osuT5.data.web_tar import tar_sets
-from osuT5.errors import InputError, MapperatorinatorError, OptionErrors
+from osuT5.errors import InputError, MapperatorinatorError
+from osuT5.options import Command, Int, Options, PathText, one_of, option, required
 
-ABOUT = """python -m osuT5.data.compile dataset=FOLDER out=FOLDER [dataset_type=mmrs|web] [audio=pcm|flac] [workers=N]
+USAGE = """python -m osuT5.data.compile dataset=FOLDER out=FOLDER [key=value ...]
 
 Compiles a data set once, so that training reads it fast: sound at the model's rate, maps parsed. Train on the result
 with data.dataset_type=shards. Started again, it goes on where it stopped."""
@@ -40,36 +41,43 @@ SETS_A_FILE = 32
 OpenSets = Callable[[], AbstractContextManager[list[MapSet]]]
 
 
-@dataclass(frozen=True)
-class CompileSettings:
-    """Where from, where to, and how sound is kept.
+class CompileOptions(Options):
+    """Options of a compilation. Raises OptionErrors."""
 
-    Attributes:
-        dataset: folder of an MMRS data set; folder or hub repository of the archives of the web data set.
-        resampler: "published" (what the published models heard) or "band_limited".
-        audio: "pcm" or "flac" (smaller, slower to read).
-        workers: processes.
-        subset, start, end: of the web data set: the folder of its archives, and which of them in the order of names.
-    """
+    command: ClassVar[Command] = Command(
+        tree="compile",
+        title="the data set compiler",
+        usage=USAGE,
+        contradictions=(required("dataset", "the folder of the data set"), required("out", "the folder of the shards")),
+        words={"path": "dataset", "input": "dataset", "output": "out", "num_workers": "workers"},
+    )
 
-    dataset: str
-    out: Path
-    dataset_type: str = "mmrs"
-    resampler: str = "published"
-    sample_rate: int = 16000
-    audio: str = "pcm"
-    workers: int = 1
-    subset: str | None = None
-    start: int | None = None
-    end: int | None = None
+    dataset: PathText | None = option(
+        "folder of an MMRS data set; folder or hub repository (owner/name) of the archives of the web data set"
+    )
+    out: PathText | None = option("folder of the shards")
+    dataset_type: one_of("mmrs", "web") = option("what the data set is", "mmrs")
+    resampler: one_of(*RESAMPLERS) = option(
+        "published: what the published models heard (v32: band_limited)", "published"
+    )
+    sample_rate: Int = option("Hz, of the models that will be trained", 16000, ge=1000, le=384_000)
+    audio: one_of(*SOUNDS) = option("pcm: read in place; flac: smaller, decoded whenever a set is read", "pcm")
+    workers: Int = option("processes", 1, ge=1, le=256)
+    subset: PathText | None = option("web: folder in which the archives lie; null: compressed, where there is one")
+    start: Int | None = option("web: first archive, counted from 0 in the order of their names", ge=0)
+    end: Int | None = option("web: one past the last archive", ge=0)
+
+    @property
+    def out_folder(self) -> Path:
+        return Path(self.out or "").expanduser()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return cli.run(work, "compile", "default", ("dataset", "out", "subset"), arguments, ABOUT)
+    return cli.run(work, CompileOptions, "default", arguments)
 
 
-def work(config: dict[str, Any]) -> int:
-    index = compile_data(read_settings(config), lambda text: print(text, file=sys.stderr, flush=True))
+def work(options: CompileOptions) -> int:
+    index = compile_data(options, lambda text: print(text, file=sys.stderr, flush=True))
     rows = index["shards"]
     seconds = sum(row["samples"] for row in rows) / index["sample_rate"]
     print(
@@ -79,21 +87,7 @@ def work(config: dict[str, Any]) -> int:
     return 0
 
 
-def read_settings(config: dict[str, Any]) -> CompileSettings:
-    """Raises OptionErrors naming every wrong option."""
-    problems = [f"{key} is missing: name a folder" for key in ("dataset", "out") if not config[key]]
-    for key, known in (("dataset_type", OPENERS), ("audio", SOUNDS), ("resampler", RESAMPLERS)):
-        if config[key] not in known:
-            problems.append(f"{key}={config[key]}: choose one of {', '.join(known)}")
-    for key in ("workers", "sample_rate"):
-        if not isinstance(config[key], int) or config[key] < 1:
-            problems.append(f"{key}={config[key]}: must be a whole number of at least 1")
-    if problems:
-        raise OptionErrors(problems)
-    return CompileSettings(**{**config, "out": Path(config["out"]).expanduser()})
-
-
-def compile_data(settings: CompileSettings, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+def compile_data(settings: CompileOptions, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Writes the shards that are missing, then the index, and returns it.
 
     Raises:
@@ -103,11 +97,11 @@ def compile_data(settings: CompileSettings, say: Callable[[str], None] = lambda 
     if not contents:
         raise InputError(f"{settings.dataset}: holds no set; check the path and dataset_type={settings.dataset_type}")
     try:
-        settings.out.mkdir(parents=True, exist_ok=True)
+        settings.out_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"out={settings.out}: cannot be made ({error.strerror or error})") from error
-    if (settings.out / INDEX).is_file():
-        index = read_index(settings.out)
+    if (settings.out_folder / INDEX).is_file():
+        index = read_index(settings.out_folder)
         if index["identity"] != identity:
             raise InputError(f"out={settings.out}: holds another compiled data set; name a new folder or remove it")
         say("nothing to do: the data set is compiled")
@@ -127,7 +121,7 @@ def compile_data(settings: CompileSettings, say: Callable[[str], None] = lambda 
         "audio": settings.audio,
         "shards": rows,
     }
-    write_json(settings.out / INDEX, index)
+    write_json(settings.out_folder / INDEX, index)
     return index
 
 
@@ -137,11 +131,11 @@ class Part:
 
     number: int
     open_sets: OpenSets
-    settings: CompileSettings
+    settings: CompileOptions
     identity: str
 
     def path(self, file: int) -> Path:
-        return self.settings.out / f"{self.number:05d}-{file:03d}{SUFFIX}"
+        return self.settings.out_folder / f"{self.number:05d}-{file:03d}{SUFFIX}"
 
 
 def compile_part(part: Part) -> list[dict[str, Any]]:
@@ -214,7 +208,7 @@ def _each(function: Callable[[Part], Any], parts: Sequence[Part], workers: int) 
             raise
 
 
-def _identity(settings: CompileSettings, contents: Iterable[Any]) -> str:
+def _identity(settings: CompileOptions, contents: Iterable[Any]) -> str:
     """A short hash of the options that shape the shards and of what the data set says of its contents."""
     shaping = [FORMAT, SETS_A_FILE, settings.sample_rate, settings.resampler, settings.audio]
     found = hashlib.sha256(json.dumps(shaping).encode())
@@ -223,7 +217,7 @@ def _identity(settings: CompileSettings, contents: Iterable[Any]) -> str:
     return found.hexdigest()[:16]
 
 
-def _open_mmrs(settings: CompileSettings) -> tuple[list[OpenSets], str]:
+def _open_mmrs(settings: CompileOptions) -> tuple[list[OpenSets], str]:
     folder = Path(settings.dataset).expanduser()
     maps = read_metadata(folder)
     sets = mmrs_sets(folder, maps, sample_rate=settings.sample_rate, resampler=settings.resampler, normalize=False)
@@ -231,19 +225,19 @@ def _open_mmrs(settings: CompileSettings) -> tuple[list[OpenSets], str]:
     return [partial(nullcontext, part) for part in parts], _identity(settings, maps)
 
 
-def _open_web(settings: CompileSettings) -> tuple[list[OpenSets], str]:
+def _open_web(settings: CompileOptions) -> tuple[list[OpenSets], str]:
     archives = list_archives(settings.dataset, settings.subset, settings.start, settings.end)
     opened = [partial(_archive_sets, archive, settings) for archive in archives]
     return opened, _identity(settings, [a.name if isinstance(a, Path) else a for a in archives])
 
 
 @contextmanager
-def _archive_sets(archive: Archive, settings: CompileSettings) -> Iterator[list[MapSet]]:
+def _archive_sets(archive: Archive, settings: CompileOptions) -> Iterator[list[MapSet]]:
     with borrowed(archive) as path:
         yield tar_sets(path, sample_rate=settings.sample_rate, resampler=settings.resampler)
 
 
-OPENERS: dict[str, Callable[[CompileSettings], tuple[list[OpenSets], str]]] = {"mmrs": _open_mmrs, "web": _open_web}
+OPENERS: dict[str, Callable[[CompileOptions], tuple[list[OpenSets], str]]] = {"mmrs": _open_mmrs, "web": _open_web}
 
 if __name__ == "__main__":
     sys.exit(main())

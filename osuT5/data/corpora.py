@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import lzma
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from osuT5 import cli
 from osuT5.beatmap import Beatmap, GameMode, read, stars
 from osuT5.data import charts
 from osuT5.data.heldout import HeldOutError, is_held_out, refuse_evaluation_folder, refuse_held_out
 from osuT5.data.unpack import prepare
-from osuT5.errors import InputError, MapperatorinatorError
+from osuT5.errors import InputError
+from osuT5.options import Bool, Command, Options, PathText, option, required
 from osuT5.timing import GAME_CLOCK_LEAD_MS
 
 SPLITS = ("train", "valid", "test")
@@ -201,15 +203,35 @@ def read_corpora(folder: Path) -> Corpora:
     return Corpora(maps, songs, timed)
 
 
-def main(arguments: list[str]) -> int:
-    """`source=FOLDER out=FOLDER [evaluation=true]`."""
-    options = dict(argument.partition("=")[::2] for argument in arguments)
-    unknown = set(options) - {"source", "out", "evaluation"}
-    if unknown or not options.get("source") or not options.get("out"):
-        raise InputError("usage: python -m osuT5.data.corpora source=DATA_FOLDER out=WORKING_FOLDER [evaluation=true]")
-    out = Path(options["out"])
-    evaluation = options.get("evaluation", "false").lower() in ("true", "1", "yes")
-    prepare(Path(options["source"]), out, evaluation, lambda name: sys.stderr.write(f"unpacking {name}\n"))
+USAGE = """python -m osuT5.data.corpora source=DATA_FOLDER out=WORKING_FOLDER
+
+Unpacks the corpora of the embedded model into a working folder that training and evaluation read
+(data.dataset_type=corpora data.path=WORKING_FOLDER)."""
+
+
+class CorporaOptions(Options):
+    """Options of the preparation. Raises OptionErrors."""
+
+    command: ClassVar[Command] = Command(
+        tree="corpora",
+        title="the preparation of corpora",
+        usage=USAGE,
+        contradictions=(required("source", "the folder of the corpora"), required("out", "the working folder")),
+    )
+
+    source: PathText | None = option("folder of the corpora")
+    out: PathText | None = option("working folder")
+    evaluation: Bool = option("also what is only for evaluation", False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return cli.run(work, CorporaOptions, "default", arguments)
+
+
+def work(options: CorporaOptions) -> int:
+    out = Path(options.out or "").expanduser()
+    source = Path(options.source or "").expanduser()
+    prepare(source, out, options.evaluation, lambda name: sys.stderr.write(f"unpacking {name}\n"))
     found = read_corpora(out)
     charted = sum(len(song.beatmaps) for song in found.songs)
     sys.stdout.write(
@@ -220,8 +242,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except MapperatorinatorError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.exit_code)
+    sys.exit(main())

@@ -29,11 +29,11 @@ RECORD = "generation.json"
 class Settings:
     """What is asked of the model for every map. `options`: further options of a generation request."""
 
-    model_path: str | None = None
-    gamemode: int = 0
-    device: str | None = None
-    precision: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    model_path: str | None
+    gamemode: int
+    device: str | None
+    precision: str | None
+    options: Mapping[str, Any]
 
     def request(self, song: EvaluationSong, folder: Path, difficulty: float, seed: int) -> Request:
         """Raises OptionErrors for options that generation does not know."""

@@ -9,7 +9,9 @@ from osuT5.options.model import (
     contradiction,
     heading,
     leaves,
+    must_exist,
     option,
+    required,
     section,
     spelled,
 )
@@ -50,10 +52,12 @@ __all__ = [
     "heading",
     "ints",
     "leaves",
+    "must_exist",
     "names_of",
     "numbers",
     "one_of",
     "option",
+    "required",
     "section",
     "spelled",
 ]

@@ -11,6 +11,14 @@ from osuT5.options.model import Options
 # name -> where its options are stated
 STATED: Mapping[str, str] = {
     "inference": "osuT5.inference.options:InferenceOptions",
+    "build": "osuT5.data.building.settings:BuildOptions",
+    "compile": "osuT5.data.compile:CompileOptions",
+    "corpora": "osuT5.data.corpora:CorporaOptions",
+    "convert/merge": "osuT5.convert:MergeOptions",
+    "convert/lora": "osuT5.convert:StandardOptions",
+    "convert/state": "osuT5.convert:StateOptions",
+    "publish": "osuT5.publish:PublishOptions",
+    "evaluate": "osuT5.evaluation.command:EvaluateOptions",
     "train": "osuT5.training.options:TrainOptions",
 }
 

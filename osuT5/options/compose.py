@@ -167,12 +167,13 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
             typed.problems.append(f"{spelled(argument)} is not of the form key=value")
             continue
         key, value = match["key"], match["value"]
-        if key.split(".")[0] != "hydra":
-            found = whole_key(options, key)
-            if not found[0]:
-                typed.problems.append(found[1])
-                continue
-            key = found[0]
+        if re.match(r"hydra[./]", key):
+            typed.others.append(argument)
+            continue
+        key, problem = whole_key(options, key)
+        if problem:
+            typed.problems.append(problem)
+            continue
         if key in free and match["prefix"] != "~":
             typed.texts[key] = None if value in ("", "null") else unquoted(value)
             typed.keys.append(key)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -60,6 +61,30 @@ class Contradiction:
 def contradiction(*keys: str) -> Callable[[Callable[..., Any]], Contradiction]:
     """Makes a function of the values of these options a `Contradiction`."""
     return lambda says: Contradiction(keys, says)
+
+
+def required(key: str, what: str) -> Contradiction:
+    """The option has to be given.
+
+    Args:
+        what: what it is to name, for the message.
+    """
+    return Contradiction((key,), lambda value: f"{key} is missing: {what}" if value is None else None)
+
+
+def must_exist(key: str, kind: str) -> Contradiction:
+    """The option names a file or folder that has to be there.
+
+    Args:
+        kind: "file" or "folder".
+    """
+
+    def says(value: str | None) -> str | None:
+        path = Path(value or ".").expanduser()
+        there = value is None or (path.is_dir() if kind == "folder" else path.is_file())
+        return None if there else f"{key}: there is no {kind} {value}"
+
+    return Contradiction((key,), says)
 
 
 class Section(BaseModel):

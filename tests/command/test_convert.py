@@ -98,7 +98,7 @@ def test_mistakes_are_named_all_at_once_and_nothing_is_overwritten(base, tmp_pat
     (tmp_path / "full" / "x").write_text("mine")
     assert main(["merge", f"out={tmp_path / 'full'}", "precision=fp8", "gamemode=7"]) == 2
     message = capsys.readouterr().err
-    for text in ("model=... is missing", "lora=... is missing", "exists already", "fp8", "gamemode 7"):
+    for text in ("model is missing", "lora is missing", "exists already", "fp8", "gamemode=7"):
         assert text in message
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["x"]
     assert main(["merge", "modle=x"]) == 2

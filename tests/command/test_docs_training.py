@@ -8,20 +8,31 @@ import pytest
 
 from osuT5 import cli
 from osuT5.convert import CONVERSIONS
-from osuT5.training.settings import text_keys
+from osuT5.errors import OptionErrors
+from osuT5.options.commands import options_of
+from osuT5.options.compose import compose, find_preset, sort_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "README.es.md", "docs/training.md", "docs/data.md", "docs/training-options.md")
-TRAINING = ("train", "mini", text_keys())
-# program -> folder of configurations, the default one, keys of free text
+PAGES = tuple(
+    str(path.relative_to(ROOT)) for path in sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")])
+    if path.name not in ("experiments.md", "architecture.md")
+)  # fmt: skip
+# program -> its options
 PROGRAMS = {
-    "osuT5/train.py": TRAINING,
-    "osuT5/test.py": TRAINING,
-    "osuT5.data.build": ("build", "default", ("osz_dir", "out", "api_csv")),
-    "osuT5.data.compile": ("compile", "default", ("dataset", "out", "subset")),
-    "osuT5.convert": ("convert", "", ("model", "lora", "out", "state")),
-    "inference.py": ("inference", "default", ("audio_path", "beatmap_path", "output_path", "model_path", "lora_path")),
+    "osuT5/train.py": "train",
+    "osuT5/test.py": "train",
+    "osuT5.data.build": "build",
+    "osuT5.data.compile": "compile",
+    "osuT5.data.corpora": "corpora",
+    "osuT5.convert": "convert",
+    "osuT5.publish": "publish",
+    "evaluate.py": "evaluate",
+    "inference.py": "inference",
+    "mapperatorinator": "inference",
+    "mapperatorinator-train": "train",
 }
+# what is said of paths that are not there, which those of a page are not
+ABOUT_PATHS = ("there is no", "exists already")
 ELLIPSIS = ("...", "…")
 
 
@@ -56,22 +67,32 @@ COMMANDS = commands()
 
 
 def test_the_pages_show_commands_of_every_program():
-    assert {program for program, _ in COMMANDS} == set(PROGRAMS)
+    assert {PROGRAMS[program] for program, _ in COMMANDS} == set(PROGRAMS.values())
 
 
 @pytest.mark.parametrize(("program", "arguments"), COMMANDS, ids=[" ".join([p, *a])[:60] for p, a in COMMANDS])
 def test_a_shown_command_is_one_that_the_program_takes(program, arguments):
-    tree, default, texts = PROGRAMS[program]
-    if program == "osuT5.convert":
-        default = arguments[0] if arguments[0] in CONVERSIONS else "state"
-        arguments = [a for a in arguments if a not in CONVERSIONS]
+    name = PROGRAMS[program]
+    if name == "convert":
+        kind = arguments[0] if arguments[0] in CONVERSIONS else "state"
+        name, arguments = f"convert/{kind}", [a for a in arguments if a not in CONVERSIONS]
+    options = options_of(name)
     arguments = [
-        a.replace("model_path=", "pretrained_path=", 1) if tree == "train" and a.startswith("model_path=") else a
+        a.replace("model_path=", "pretrained_path=", 1) if program.endswith("test.py") else a
         for a in arguments
         if not re.fullmatch(r".*\$(mode|stars).*", a)  # counted up by a loop of the shell
     ]
-    name, overrides, show = cli.split_arguments(arguments, default)
-    if show == "multirun":  # values are lists of what the jobs get
-        assert cli.complete_all(overrides, cli.flat_keys(cli.compose(tree, name, [])), texts)
-    elif show != "help":
-        assert cli.compose(tree, name, overrides, texts)
+    typed = cli.parse(arguments, "default", ["--explain"])
+    if typed.show == "help":
+        return
+    if program in ("osuT5/train.py", "mapperatorinator-train"):
+        assert typed.name != "default", "training has no default configuration"
+    preset = find_preset(options.command.tree, typed.name)
+    if typed.show == "multirun":  # values are lists of what the jobs get
+        assert not sort_overrides(options, typed.overrides, sweep=True).problems
+        return
+    found = compose(options, preset, typed.overrides)
+    try:
+        options.read(found.values, found.origins, found.problems, found.bases)
+    except OptionErrors as error:
+        assert all(any(words in problem for words in ABOUT_PATHS) for problem in error.problems), error

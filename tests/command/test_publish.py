@@ -251,11 +251,11 @@ def test_the_card_says_what_the_checkpoints_are(checkpoint, opt_out, tmp_path):
 def test_all_wrong_options_are_named_at_once(tmp_path, capsys):
     assert run(f"model={tmp_path / 'nothing'}", "repo=tiny", "opt_out=none.txt", "private=maybe") == 2
     message = capsys.readouterr().err
-    for part in ("nothing", "owner/name", "none.txt", "private='maybe'"):
+    for part in ("nothing", "owner/name", "none.txt", "private=maybe"):
         assert part in message
 
 
-@pytest.mark.parametrize("wanted, reason", [("[7]", "7"), ("[1]", "gamemode=1"), ("x", "must be a list")])
+@pytest.mark.parametrize("wanted, reason", [("[7]", "7"), ("[1]", "gamemode=1"), ("x", "is not a list")])
 def test_wrong_game_modes_are_refused(checkpoint, tmp_path, capsys, wanted, reason):
     out = tmp_path / "out"
     assert run(f"model={checkpoint}", "repo=me/t", f"out={out}", "dry_run=true", f"gamemodes={wanted}") == 2

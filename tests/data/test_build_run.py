@@ -13,7 +13,7 @@ from mapsets import SOUND, good_set, map_text, osz
 
 from osuT5.data.build import main
 from osuT5.data.building.builder import build
-from osuT5.data.building.settings import BuildSettings, Choice
+from osuT5.data.building.settings import BuildOptions
 from osuT5.data.catalogue import class_tables
 from osuT5.data.keyed import SetDraws
 from osuT5.data.mmrs import mmrs_sets, read_metadata
@@ -29,8 +29,7 @@ MMRS = ROOT / "tests" / "golden" / "training" / "mmrs"
 
 
 def settings(tmp_path, **changes):
-    changes = {"osz_dir": tmp_path / "in", "out": tmp_path / "out", "keep_free_gib": 0, **changes}
-    return BuildSettings(**changes)
+    return BuildOptions(**{"osz_dir": tmp_path / "in", "out": tmp_path / "out", "keep_free_gib": 0, **changes})
 
 
 @pytest.fixture
@@ -126,14 +125,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from osuT5.data.building.builder import build
-from osuT5.data.building.settings import BuildSettings
+from osuT5.data.building.settings import BuildOptions
 
 def kill(progress):
     if progress.done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    build(BuildSettings(Path(sys.argv[1]), Path(sys.argv[2]), workers=2, keep_free_gib=0), kill)
+    build(BuildOptions(osz_dir=sys.argv[1], out=sys.argv[2], workers=2, keep_free_gib=0), kill)
 """
 
 
@@ -161,7 +160,7 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_the_same(tmp_path, at_once
     assert sorted(os.listdir(out / ".build")) == ["journal.jsonl", "lock"]
     whole = settings(tmp_path, out=tmp_path / "whole")
     build(whole)
-    assert files(out) == files(whole.out)
+    assert files(out) == files(whole.out_folder)
 
 
 def test_an_interrupted_build_leaves_a_table_of_what_is_done(tmp_path, at_once):
@@ -198,7 +197,7 @@ def test_another_choice_reads_all_again_and_takes_out_what_is_no_longer_wanted(t
     good_set(tmp_path / "in" / "a.osz", 4)
     good_set(tmp_path / "in" / "b.osz", 5, mode=3)
     build(settings(tmp_path))
-    build(settings(tmp_path, choice=Choice(gamemodes=(3,))))
+    build(settings(tmp_path, gamemodes=(3,)))
     assert set_ids(tmp_path / "out") == [5] and os.listdir(tmp_path / "out" / "data") == ["5 An Artist - Song 5"]
     assert "no map is of the kind asked for" in lines(tmp_path / "out" / "sets_skipped.txt")[0]
 
@@ -288,9 +287,10 @@ def test_the_command_builds_and_says_what_came_of_it(tmp_path, capsys):
     (tmp_path / NAME / "b.osz").write_bytes(b"no archive")
     assert command(f"osz_dir={tmp_path / NAME}", f"out={tmp_path}/out", "keep_free_gib=0") == 0
     said = capsys.readouterr()
-    assert "1 new sets with 1 maps" in said.out and "1 sets were skipped" in said.out and "status=1" in said.out
+    assert "1 new sets with 1 maps" in said.out and "1 sets were skipped" in said.out
+    assert "status of these maps is unknown" in said.out
     assert "2/2 read" in said.err
-    assert main(["--help"]) == 0 and "min_mapped=SHARE" in capsys.readouterr().out
+    assert main(["--help"]) == 0 and "min_mapped" in capsys.readouterr().out
 
 
 def test_wrong_input_gives_one_message_and_exit_code_2(tmp_path, capsys):
@@ -298,13 +298,13 @@ def test_wrong_input_gives_one_message_and_exit_code_2(tmp_path, capsys):
     empty.mkdir()
     (tmp_path / "file").write_text("")
     for arguments, message in (
-        ([], "osz_dir= is missing"),
-        ([f"osz_dir={tmp_path}/gone", f"out={out}"], "is not a folder"),
+        ([], "osz_dir is missing"),
+        ([f"osz_dir={tmp_path}/gone", f"out={out}"], "there is no folder"),
         ([f"osz_dir={empty}", f"out={out}"], "holds no .osz file"),
         ([f"osz_dir={empty}", f"out={empty}/out"], "lies in osz_dir"),
         ([f"osz_dir={empty}", f"out={tmp_path}"], "lies in out"),
         ([f"osz_dir={empty}", f"out={tmp_path}/file"], "is a file"),
-        ([f"osz_dir={empty}", f"out={out}", "api_csv=gone.csv"], "api_csv=gone.csv does not exist"),
+        ([f"osz_dir={empty}", f"out={out}", "api_csv=gone.csv"], "there is no file gone.csv"),
         ([f"osz_dir={empty}", f"out={out}", "gamemodes=[4]", "status=9", "max_sets=0.5", "ratings=3"], "status=9"),
         ([f"osz_dir={empty}", f"out={out}", "ratings=false", "min_stars=2"], "need ratings=true"),
         ([f"osz_dir={empty}", f"out={out}", "minstars=2"], "did you mean 'min_stars'"),

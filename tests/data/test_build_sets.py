@@ -9,7 +9,7 @@ from mapsets import SOUND, good_set, map_text, osz, sound
 
 from osuT5.beatmap import read, stars
 from osuT5.data.building.one_set import DiskFull, Job, make_sets
-from osuT5.data.building.settings import Choice
+from osuT5.data.building.settings import BuildOptions
 from osuT5.data.building.sources import discover
 
 
@@ -25,11 +25,15 @@ def room(tmp_path):
     return tmp_path
 
 
+def chosen(**options):
+    return BuildOptions(osz_dir=".", out="out", **options).choice
+
+
 def make(room, choice=None, keep_free=0, online=nobody):
     """The outcome of the only source in the room, after checking that nothing else was touched."""
     (source,), _ = discover(room / "in")
     before = everything(room, room / "staging")
-    outcome = make_sets(Job(source, room / "staging" / "0", choice or Choice(), keep_free), online)
+    outcome = make_sets(Job(source, room / "staging" / "0", choice or chosen(), keep_free), online)
     assert everything(room, room / "staging") == before
     assert not any(path.is_symlink() for path in (room / "staging").rglob("*"))
     return outcome
@@ -91,8 +95,8 @@ def test_all_four_modes_are_taken_or_those_asked_for(room):
     texts = {f"{m}.osu": map_text(f"mode {m}", map_id=770 + m, mode=m) for m in range(4)}
     osz(room / "in" / "a.osz", {**texts, "song.wav": SOUND})
     assert versions(make(room)) == [["mode 0", "mode 1", "mode 2", "mode 3"]]
-    chosen = make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", Choice(gamemodes=(1, 3)), 0), nobody)
-    assert versions(chosen) == [["mode 1", "mode 3"]] and chosen.issues == []
+    few = make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", chosen(gamemodes=(1, 3)), 0), nobody)
+    assert versions(few) == [["mode 1", "mode 3"]] and few.issues == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_sizes_are_counted_and_not_believed(room, monkeypatch):
     monkeypatch.setattr(one_set, "MAX_MAP_BYTES", 100)
     assert (
         "larger than"
-        in make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", Choice(), 0), nobody).skipped
+        in make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", chosen(), 0), nobody).skipped
     )
 
 
@@ -260,7 +264,7 @@ def test_the_same_set_as_archive_and_as_folder_is_stored_alike(room):
     (room / "in" / "loose").mkdir()
     for name, data in texts.items():
         (room / "in" / "loose" / name).write_bytes(data)
-    loose = make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", Choice(), 0), nobody).sets[0]
+    loose = make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", chosen(), 0), nobody).sets[0]
     assert {p.name: p.read_bytes() for p in loose.staged.iterdir()} == first
     assert loose.rows == packed.rows and loose.folder == packed.folder
 
@@ -286,24 +290,24 @@ def test_two_maps_of_one_name_are_two_files(room):
 @pytest.mark.parametrize(
     ("choice", "reason"),
     (
-        (Choice(min_drain_s=60), "10 s of objects"),
-        (Choice(min_stars=9), "min_stars=9"),
-        (Choice(max_stars=0.1), "max_stars=0.1"),
-        (Choice(min_mapped=0.9), "81% of the song|83% of the song"),
+        (chosen(min_drain_s=60), "10 s of objects"),
+        (chosen(min_stars=9), "min_stars=9"),
+        (chosen(max_stars=0.1), "max_stars=0.1"),
+        (chosen(min_mapped=0.9), "81% of the song|83% of the song"),
     ),
 )
 def test_maps_that_are_not_wanted_are_left_out_with_the_reason(room, choice, reason):
     good_set(room / "in" / "a.osz")
     outcome = make(room, choice)
     assert not outcome.sets and any(part in outcome.skipped for part in reason.split("|"))
-    kinder = Choice(min_drain_s=9, min_stars=0.1, max_stars=9, min_mapped=0.5)
+    kinder = chosen(min_drain_s=9, min_stars=0.1, max_stars=9, min_mapped=0.5)
     again = make_sets(Job(discover(room / "in")[0][0], room / "staging" / "1", kinder, 0), nobody)
     assert len(again.sets) == 1
 
 
 def test_without_ratings_the_columns_stay_empty(room):
     good_set(room / "in" / "a.osz")
-    (row,) = make(room, Choice(ratings=False)).sets[0].rows
+    (row,) = make(room, chosen(ratings=False)).sets[0].rows
     assert not {"StarRating", "DifficultyRating", "MaxCombo"} & set(row)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from osuT5.beatmap import read
 from osuT5.data import compile as compiling
-from osuT5.data.compile import CompileSettings, compile_data, main
+from osuT5.data.compile import CompileOptions, compile_data, main
 from osuT5.data.map_tables import COLUMNS, MapTables, columns_of, essential, restore
 from osuT5.data.mmrs import mmrs_sets, read_metadata
 from osuT5.data.recipes import recipe_for
@@ -30,7 +30,7 @@ MAPS = sorted((GOLDEN / "tokens" / "maps").glob("*.osu")) + sorted((MMRS / "data
 @pytest.fixture(scope="module", params=["pcm", "flac"])
 def shards(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    compile_data(CompileSettings(str(MMRS), folder, audio=request.param))
+    compile_data(CompileOptions(dataset=str(MMRS), out=folder, audio=request.param))
     return open_shards(folder)
 
 
@@ -115,7 +115,7 @@ def broken_copy(tmp_path):
 
 def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
     root = broken_copy(tmp_path)
-    index = compile_data(CompileSettings(str(root), tmp_path / "out"))
+    index = compile_data(CompileOptions(dataset=str(root), out=tmp_path / "out"))
     (row,) = index["shards"]
     assert set(row["left_out"]) == {"map 2001", "set 1002"}
     assert (row["sets"], row["maps"]) == (2, 3)
@@ -124,7 +124,7 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path):
 
 def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(compiling, "SETS_A_FILE", 1)
-    whole = compile_data(CompileSettings(str(MMRS), tmp_path / "whole"))
+    whole = compile_data(CompileOptions(dataset=str(MMRS), out=tmp_path / "whole"))
     written = []
 
     def stop_at_the_second(part, file, sets, last):
@@ -134,7 +134,7 @@ def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path, monkeypatch):
         return write(part, file, sets, last)
 
     write = compiling._write
-    settings = CompileSettings(str(MMRS), tmp_path / "out")
+    settings = CompileOptions(dataset=str(MMRS), out=tmp_path / "out")
     monkeypatch.setattr(compiling, "_write", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         compile_data(settings)
@@ -151,7 +151,7 @@ def test_an_interrupted_run_goes_on_and_ends_alike(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(tmp_path):
-    one, two = (compile_data(CompileSettings(str(MMRS), tmp_path / str(n), workers=n)) for n in (1, 2))
+    one, two = (compile_data(CompileOptions(dataset=str(MMRS), out=tmp_path / str(n), workers=n)) for n in (1, 2))
     assert one == two
     for row in one["shards"]:
         assert (tmp_path / "1" / row["file"]).read_bytes() == (tmp_path / "2" / row["file"]).read_bytes()
@@ -159,8 +159,8 @@ def test_the_number_of_workers_changes_nothing(tmp_path):
 
 def test_a_folder_of_other_shards_is_not_mixed_with_these(tmp_path):
     out = tmp_path / "out"
-    compile_data(CompileSettings(str(MMRS), out))
-    other = CompileSettings(str(MMRS), out, audio="flac")
+    compile_data(CompileOptions(dataset=str(MMRS), out=out))
+    other = CompileOptions(dataset=str(MMRS), out=out, audio="flac")
     with pytest.raises(InputError, match="another compiled data set"):
         compile_data(other)
     (out / "index.json").unlink()
@@ -179,7 +179,7 @@ def test_the_command_compiles_and_says_what_it_did(tmp_path, capsys):
 def test_a_missing_damaged_or_newer_data_set_is_named(tmp_path):
     with pytest.raises(InputError, match="no index.json"):
         open_shards(tmp_path)
-    compile_data(CompileSettings(str(MMRS), tmp_path / "out"))
+    compile_data(CompileOptions(dataset=str(MMRS), out=tmp_path / "out"))
     index = read_index(tmp_path / "out")
     (tmp_path / "out" / "index.json").write_text(json.dumps({**index, "format": 99}))
     with pytest.raises(InputError, match="format 99"):

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from golden_samples import MMRS, WEB, ForcedDraws, assert_is_recorded, cut_set, web_cutter, web_filter
 
-from osuT5.data.compile import CompileSettings, compile_data
+from osuT5.data.compile import CompileOptions, compile_data
 from osuT5.data.shards import open_shards
 from osuT5.data.web_archives import borrowed, list_archives, web_sets
 from osuT5.data.web_tar import tar_sets
@@ -41,6 +41,11 @@ def row_members(row):
         yield f"{key}.json", json.dumps(row["json"]).encode()
         if key in sounds:
             yield f"{key}.flac", encoded(sounds[key], format="FLAC", subtype="PCM_16")
+
+
+def web_options(dataset, folder, **more):
+    kind = {"dataset_type": "web", "resampler": "band_limited"}
+    return CompileOptions(dataset=str(dataset), out=folder / "out", **kind, **more)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,7 @@ def test_recorded_samples_come_out_of_archives(folder, name):
 @pytest.mark.parametrize("name", list(WEB["cases"]))
 def test_recorded_samples_come_out_of_compiled_archives(folder, tmp_path, name):
     """The speed of the augmented case is made by another resampler there: ids are the same, sound nearly."""
-    index = compile_data(CompileSettings(str(folder), tmp_path / "out", "web", "band_limited"))
+    index = compile_data(web_options(folder, tmp_path))
     assert [row["file"] for row in index["shards"]] == ["00000-000.safetensors", "00001-000.safetensors"]
     shards = open_shards(tmp_path / "out")
     sets = shards.sets(web_filter(name).select(shards.facts))
@@ -161,7 +166,7 @@ def test_a_repository_is_listed_and_an_archive_of_it_borrowed(folder, tmp_path, 
     with borrowed(archives[0]) as path:
         assert tar_sets(path)
     assert not path.exists()
-    index = compile_data(CompileSettings("owner/data", tmp_path / "out", "web", "band_limited", start=1))
+    index = compile_data(web_options("owner/data", tmp_path, start=1))
     assert index["shards"][0]["sets"] == 1
 
 

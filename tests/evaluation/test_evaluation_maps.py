@@ -232,7 +232,7 @@ def test_a_second_attempt_is_not_a_first(tmp_path, asked, monkeypatch):
 def test_all_wrong_options_are_named_at_once(tmp_path, capsys):
     assert main(["suite=charts", "processes=0", "difficulties=[]", f"songs={tmp_path / 'none'}"]) == 2
     told = capsys.readouterr().err
-    for name in ("suite", "processes", "difficulties", "no such folder"):
+    for name in ("suite", "processes", "difficulties", "there is no folder"):
         assert name in told
 
 

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_explain_shows_every_option_with_its_origin(capsys, tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults: [v31, _self_]\nyear: 2020\n")
-    song = str(find("click.flac"))
-    assert command.main(["--explain", "-cn", "mine", "--config-dir", str(tmp_path), f"audio_path={song}", "seed=1"]) == 0
+    preset = ["-cn", "mine", "--config-dir", str(tmp_path)]
+    assert command.main(["--explain", *preset, f"audio_path={find('click.flac')}", "seed=1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(Request.keys())
     shown = {line.split()[0]: line[29:].split("  ", 1) for line in lines}

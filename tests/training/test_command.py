@@ -103,6 +103,21 @@ def test_an_old_command_trains_evaluates_and_exports_a_model_that_loads(trained)
     assert model.config.backbone_config["d_model"] == 32
 
 
+def test_data_of_ones_own_needs_no_numbers(data, tmp_path, capsys):
+    """A share of the sets is evaluated; the first lines and the first step are seen at once."""
+    small = [text for text in SMALL if not text.startswith("ranked_statuses")]
+    sizes = [*small, f"model.overwrite={NETWORK}", f"output_dir={tmp_path}", "logging.every_steps=2"]
+    assert main(["-cn", "v29", f"data.path={data}", *sizes]) == 0
+    said = capsys.readouterr().err
+    assert "maps of any status are taken" in said and "filling the shuffle buffer (" in said
+    assert [step for step, _ in log(tmp_path)] == [1, 2, 4]
+    assert log(tmp_path, "test/none/loss")
+
+
+def test_a_configuration_has_to_be_named(capsys):
+    assert "name a configuration with -cn NAME" in refusal(capsys, ["data.path=x"])
+
+
 def test_started_again_an_interrupted_run_goes_on_as_if_nothing_had_been(data, trained, finished, capsys):
     shutil.rmtree(finished / "checkpoints" / "step_4")
     assert main(small_run(data, finished)) == 0

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from golden_samples import MMRS, WEB
 
-from osuT5.data.compile import CompileSettings, compile_data
+from osuT5.data.compile import CompileOptions, compile_data
 from osuT5.errors import InputError
 from osuT5.options.compose import compose, find_preset
 from osuT5.options.model import annotation_of
@@ -81,7 +81,7 @@ def test_local_descriptors_need_a_file():
 
 
 def test_shards_give_the_sets_of_the_folder_they_were_made_from(tmp_path):
-    compile_data(CompileSettings(str(MMRS), tmp_path / "shards"))
+    compile_data(CompileOptions(dataset=str(MMRS), out=tmp_path / "shards"))
     common = ("data.train_dataset_end=3", *UNKNOWN)
     folder, _ = opened(f"data.path={MMRS}", "data.dataset_type=mmrs", *common)
     shards, _ = opened(f"data.path={tmp_path / 'shards'}", "data.dataset_type=shards", *common)

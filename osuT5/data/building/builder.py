@@ -21,7 +21,7 @@ from osuT5.data.building.crew import Failed, run_jobs
 from osuT5.data.building.journal import Entry, Journal
 from osuT5.data.building.one_set import Job, Outcome, StagedSet, make_sets
 from osuT5.data.building.online import OnlineFacts, read_online
-from osuT5.data.building.settings import BuildSettings, prepare_out
+from osuT5.data.building.settings import BuildOptions, prepare_out
 from osuT5.data.building.sources import Source, discover
 from osuT5.data.building.table import TABLE, full_row, need_pyarrow, other_rows, write_lines, write_table
 from osuT5.errors import InputError
@@ -84,7 +84,7 @@ class _Known:
                 self.checksums[row["Checksum"]] = source
 
 
-def build(settings: BuildSettings, on_progress: Callable[[Progress], None] | None = None) -> Report:
+def build(settings: BuildOptions, on_progress: Callable[[Progress], None] | None = None) -> Report:
     """Builds, or goes on with, a data set. The result does not depend on the number of workers.
 
     Raises:
@@ -92,16 +92,16 @@ def build(settings: BuildSettings, on_progress: Callable[[Progress], None] | Non
             table or journal that is none.
     """
     need_pyarrow()
-    sources, blocked = discover(settings.osz_dir)
+    sources, blocked = discover(settings.source_folder)
     if not sources:
         raise InputError(
             f"osz_dir={settings.osz_dir}: holds no .osz file and no folder with .osu files; name the folder of the sets"
         )
-    online = read_online(settings.api_csv) if settings.api_csv else OnlineFacts()
-    prepare_out(settings.out)
-    work = settings.out / WORK
+    online = read_online(settings.csv_file) if settings.csv_file else OnlineFacts()
+    prepare_out(settings.out_folder)
+    work = settings.out_folder / WORK
     work.mkdir(exist_ok=True)
-    with _locked(work / "lock", settings.out):
+    with _locked(work / "lock", settings.out_folder):
         for leftover in work.glob("staging-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         journal = Journal(work / "journal.jsonl")
@@ -119,7 +119,7 @@ class _Run:
 
     def __init__(
         self,
-        settings: BuildSettings,
+        settings: BuildOptions,
         online: OnlineFacts,
         journal: Journal,
         staging: Path,
@@ -129,14 +129,14 @@ class _Run:
         self.settings, self.online, self.journal, self.staging = settings, online, journal, staging
         self.choice = settings.choice.line()
         self.unread = dict(blocked)
-        for source in journal.lost(settings.out / DATA):
+        for source in journal.lost(settings.out_folder / DATA):
             journal.forget(source)
         self.open = [s for s in sources if not journal.settled(s, self.choice, settings.retry_skipped)]
         self.stale: dict[str, list[str]] = {}
         for source in self.open:
             self.stale[source.path] = journal.folders_of(source.path)
             journal.forget(source.path)
-        self.kept = other_rows(settings.out / TABLE, journal.folders)
+        self.kept = other_rows(settings.out_folder / TABLE, journal.folders)
         self.known = _Known()
         self.known.add(self.kept.select(["BeatmapSetId", "Id", "Checksum"]).to_pylist(), "an earlier data set here")
         for entry in journal.entries():
@@ -148,7 +148,7 @@ class _Run:
         began = last_table = time.monotonic()
         arguments = ({checksum: self.online.ids_of(checksum) for checksum in self.online.by_checksum},)
         limit_s = self.settings.set_limit_s
-        workers = max(1, min(self.settings.workers, len(self.open)))
+        workers = max(1, min(self.settings.processes, len(self.open)))
         try:
             for job, result in run_jobs(start_worker, arguments, self._jobs(), workers, limit_s):
                 self._settle(job, result)
@@ -163,7 +163,7 @@ class _Run:
         if report.rows == 0:
             raise InputError(
                 f"osz_dir={self.settings.osz_dir}: no map of {len(self.open) + self.progress.settled} sets could be "
-                f"used; the reasons are in {self.settings.out / 'sets_skipped.txt'}"
+                f"used; the reasons are in {self.settings.out_folder / 'sets_skipped.txt'}"
             )
         return report
 
@@ -209,7 +209,7 @@ class _Run:
             self.journal.add(entry)
         self.progress.skipped += entry.skipped is not None
         for folder in set(self.stale[path]) - set(entry.folders()):
-            shutil.rmtree(self.settings.out / DATA / folder, ignore_errors=True)
+            shutil.rmtree(self.settings.out_folder / DATA / folder, ignore_errors=True)
 
     def _is_full(self) -> bool:
         return self.settings.max_sets is not None and len(self.known.sets) >= self.settings.max_sets
@@ -233,7 +233,7 @@ class _Run:
 
     def _move_in(self, staged: StagedSet) -> None:
         """The folder to its place; what a run that was killed left there goes."""
-        target = self.settings.out / DATA / staged.folder
+        target = self.settings.out_folder / DATA / staged.folder
         try:
             if os.path.lexists(target):
                 old = self.staging / f"replaced-{staged.set_id}"
@@ -245,7 +245,7 @@ class _Run:
 
     def _write(self) -> Report:
         """The table and the text files, from the journal."""
-        out, online = self.settings.out, self.online
+        out, online = self.settings.out_folder, self.online
         report = Report(self.progress, unread=self.unread, ignored_columns=online.ignored)
         issues: list[tuple[str, str]] = []
         skipped = sorted(self.unread.items())
