@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     "osuT5", "osu_diffusion", "tests", "models", "demo", "configs", "benchmarks", "pyproject.toml", "inference.py",
-    "evaluate.py", "requirements.txt", "README.md",
+    "evaluate.py", "requirements.txt", "README.md", "README.es.md", "docs", "setup.py", "MANIFEST.in",
 )  # fmt: skip
 LINKED_BYTES = 2**19  # larger files are linked; no test writes to one, and no mutant may
 LONGEST_S = 300
@@ -42,6 +42,10 @@ RULES = "tests/inference/test_logits_processors.py::"
 SESSION = "tests/inference/test_session.py::"
 TRACKS = "tests/inference/test_tracks.py::"
 PROGRESS = "tests/inference/test_progress.py::"
+COMMAND = "tests/command/test_command_line.py::"
+REQUEST = "tests/inference/test_request.py::"
+RESOLVE = "tests/inference/test_resolve.py::"
+TRAIN = "tests/training/test_train_options.py::"
 IGNORED = "tests/inference/test_ignored_options.py::"
 THREADS = "tests/inference/test_threads.py::"
 KV = "tests/model/test_kv_cache.py::"
@@ -652,6 +656,106 @@ MUTANTS = (
         "    finally:\n        torch.set_num_threads(before)\n",
         "    finally:\n        pass\n",
         THREADS + "test_the_number_of_threads_comes_back_also_after_an_error",
+    ),
+    # ---- options
+    mutant(
+        "contradictions are told of values that are wrong themselves",
+        "osuT5/options/model.py",
+        "            if not wrong.intersection(rule.keys):\n",
+        "            if True:\n",
+        TRAIN + "test_a_default_in_place_of_a_wrong_value_contradicts_nothing",
+    ),
+    mutant(
+        "contradictions hide behind wrong values",
+        "osuT5/options/model.py",
+        "            if not wrong.intersection(rule.keys):\n",
+        "            if not wrong:\n",
+        REQUEST + "test_names_values_and_contradictions_are_told_together",
+    ),
+    mutant(
+        "defaults contradict",
+        "osuT5/options/model.py",
+        "return None if self.command.null_is_open and self.origin(key) == DEFAULT else self.get(key)",
+        "return self.get(key)",
+        REQUEST + "test_defaults_contradict_nobody",
+        REQUEST + "test_missing_song_is_named",
+    ),
+    mutant(
+        "true is the number one",
+        "osuT5/options/types.py",
+        "number = value if isinstance(value, int) and not isinstance(value, bool) else _float",
+        "number = value if isinstance(value, int) else _float",
+        REQUEST + "test_wrong_value_is_explained",
+    ),
+    mutant(
+        "free text goes through the grammar of overrides",
+        "osuT5/options/compose.py",
+        '        if key in free and match["prefix"] != "~":\n',
+        "        if False:\n",
+        COMMAND + "test_free_text_arrives_as_it_was_typed",
+    ),
+    mutant(
+        "jobs do not know their own names",
+        "osuT5/options/compose.py",
+        "_put_back(options, values, typed, stated, HydraConfig.get())",
+        "_put_back(options, values, typed, stated)",
+        COMMAND + "test_many_jobs_run_one_after_the_other_and_the_worst_exit_code_counts",
+    ),
+    mutant(
+        "values of a preset count as asked for",
+        "osuT5/options/compose.py",
+        'found |= {key: (f"preset {preset.name}", value) for key, value in leaves(stated, options.keys())}',
+        "found |= {key: (ASKED, value) for key, value in leaves(stated, options.keys())}",
+        COMMAND + "test_presets_of_ones_own",
+    ),
+    mutant(
+        "a checkpoint says where files go",
+        P + "resolve.py",
+        "for k, v in profile.generation.items() if k not in NO_DEFAULTS}",
+        "for k, v in profile.generation.items()}",
+        RESOLVE + "test_a_checkpoint_says_nothing_of_the_users_files",
+    ),
+    mutant(
+        "older names in a profile are unknown",
+        P + "resolve.py",
+        "named = {RENAMED.get(k, k): v for",
+        "named = {k: v for",
+        RESOLVE + "test_older_names_of_generation_defaults_are_read",
+    ),
+    mutant(
+        "a range may begin behind the song",
+        P + "resolve.py",
+        "    if (options.start_time or 0) >= song.duration_ms:\n",
+        "    if False:\n",
+        RESOLVE + "test_a_range_begins_within_the_song",
+    ),
+    mutant(
+        "the profile goes before the reference",
+        P + "resolve.py",
+        "            (REFERENCE, from_reference),\n            (PROFILE, generation_values(profile)),\n",
+        "            (PROFILE, generation_values(profile)),\n            (REFERENCE, from_reference),\n",
+        RESOLVE + "test_the_reference_goes_before_the_profile",
+    ),
+    mutant(
+        "schedules keep their lengths",
+        "osuT5/training/options.py",
+        "scaled[name] = int(steps * factor)",
+        "scaled[name] = steps",
+        TRAIN + "test_lengths_of_a_schedule_scale_with_its_steps",
+    ),
+    mutant(
+        "data of one's own gets the published split",
+        "osuT5/training/run.py",
+        '    return asked and options.recipe != "compat"\n',
+        "    return False\n",
+        TRAIN + "test_a_share_of_ones_own_data_is_evaluated",
+    ),
+    mutant(
+        "training and evaluation share a set",
+        "osuT5/data/catalogue.py",
+        "        chosen = set(ids[places[0] : places[1]])\n",
+        "        chosen = set(ids[places[0] : places[1] + 1])\n",
+        "tests/training/test_open_data.py::test_shares_of_a_data_set_part_it",
     ),
     # ---- events and prompts
     mutant(

@@ -149,6 +149,14 @@ def test_a_range_begins_within_the_song(folder):
 # ---- the profile's generation defaults
 
 
+def test_the_reference_goes_before_the_profile(folder):
+    profile = load_profile("mini").replace(generation={"slider_multiplier": 2.5, "top_p": 0.5})
+    request = Request(beatmap_path=str(folder / "ref_std.osu"))
+    options = resolve_options(request, profile, read_inputs(request).reference)
+    assert (options.slider_multiplier, options.origins["slider_multiplier"]) == (1.6, "reference")
+    assert (options.top_p, options.origins["top_p"]) == (0.5, "profile")
+
+
 def test_older_names_of_generation_defaults_are_read():
     older = load_profile("mini").replace(generation={"grid_habit": 3, "grid_hearing": 2, "grid_onsets": 1.5})
     assert generation_values(older) == {"prior_weight": 3, "audio_weight": 2, "onset_weight": 1.5}

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from golden_samples import MMRS, WEB
 
+from osuT5.data.catalogue import MapFacts, MapFilter
 from osuT5.data.compile import CompileOptions, compile_data
 from osuT5.errors import InputError
 from osuT5.options.compose import compose, find_preset
@@ -99,3 +100,18 @@ def test_a_tilde_is_the_home_folder(monkeypatch):
 def test_a_range_beyond_the_data_set_is_refused_with_its_size():
     with pytest.raises(InputError, match="the data set has 3"):
         opened(f"data.path={MMRS}", "data.dataset_type=mmrs", "data.train_dataset_end=90", *UNKNOWN)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 25])
+@pytest.mark.parametrize("share", [0.04, 0.1, 0.5, 0.9])
+def test_shares_of_a_data_set_part_it(count, share):
+    """Every set is in one part; from two sets on, each part has one; what does not pass counts nowhere."""
+    maps = [MapFacts(set_id=n, beatmap_id=10 * n + m, mode=0, style=0) for n in range(count) for m in range(2)]
+    maps += [MapFacts(set_id=100 + n, beatmap_id=n, mode=3, style=0) for n in range(7)]
+    parts = [
+        {m.set_id for m in MapFilter(gamemodes=(0,), shares=ends).select(maps)}
+        for ends in ((0, 1 - share), (1 - share, 1))
+    ]
+    assert parts[0] | parts[1] == set(range(count)) and not parts[0] & parts[1]
+    assert parts[0] and (parts[1] or count == 1)
+    assert abs(len(parts[1]) - share * count) <= 1

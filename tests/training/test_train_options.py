@@ -19,6 +19,7 @@ from osuT5.training.run import RECIPE_FIELDS, open_run
 
 CONFIGS = preset_names("train")
 OPTIONS = TrainOptions.keys()
+ABOUT_STEPS = OPTIONS["optim.total_steps"].description
 # the published split of v29, which data of one's own does not get
 PUBLISHED = ("train_dataset_start=0", "train_dataset_end=38689", "ranked_statuses=[1,2]")
 
@@ -361,6 +362,12 @@ def test_gpu_is_cuda_or_an_error(monkeypatch):
         open_accelerator(options("device=gpu"))
     assert settings("device=gpu").options.device == "cuda"
     assert settings("device=auto").options.device == "auto"
+
+
+def test_a_default_in_place_of_a_wrong_value_contradicts_nothing():
+    with pytest.raises(OptionErrors) as caught:
+        TrainOptions(optim={"total_steps": "many", "warmup_steps": 10**5})
+    assert caught.value.problems == ["optim.total_steps=many is not a whole number (" + ABOUT_STEPS + ")"]
 
 
 # ---- data of one's own, and schedules of another length
