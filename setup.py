@@ -1,4 +1,4 @@
-"""Puts `configs/` and `models/` into the wheel; everything else about the package stands in pyproject.toml."""
+"""Puts `configs/`, `models/` and `demo/` into the wheel; everything else about the package stands in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-BUNDLED = ("configs", "models")  # found again by osuT5.bundled
+BUNDLED = ("configs", "models", "demo")  # found again by osuT5.bundled
 LEFT_OUT = shutil.ignore_patterns("__pycache__")
 
 

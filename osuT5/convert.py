@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from osuT5 import cli
 from osuT5.errors import InputError
 from osuT5.events.profile import Profile, load_profile, read_profile
-from osuT5.options import Command, Int, Options, PathText, contradiction, one_of, option, required
+from osuT5.model.sources import is_missing_folder
+from osuT5.options import Command, Int, Options, PathText, contradiction, must_exist, one_of, option, required
 
 USAGE = """python -m osuT5.convert merge model=FOLDER_OR_ID lora=FOLDER out=FOLDER [gamemode=N] [precision=fp16]
     a checkpoint with the LoRA merged into its weights
@@ -30,6 +31,12 @@ def out_is_taken(out: str | None) -> str | None:
     if out is None or not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return None
     return f"out={folder} exists already; name a new or empty folder"
+
+
+@contradiction("model", "lora")
+def no_such_folder(model: str | None, lora: str | None) -> list[str]:
+    sources = {"model": model, "lora": lora}
+    return [f"{key}: there is no folder {path}" for key, path in sources.items() if path and is_missing_folder(path)]
 
 
 def _profile_option() -> Any:
@@ -53,6 +60,7 @@ class MergeOptions(Options):
         contradictions=(
             required("model", "folder or hub id of the base"),
             required("lora", "folder or hub id of the LoRA"),
+            no_such_folder,
             required("out", NEW_FOLDER),
             out_is_taken,
         ),
@@ -87,6 +95,7 @@ class StateOptions(Options):
         usage=USAGE,
         contradictions=(
             required("state", "the folder of the training state"),
+            must_exist("state", "folder"),
             required("out", NEW_FOLDER),
             out_is_taken,
         ),

@@ -6,6 +6,7 @@ name of the door: importing it would put the module in the name's place.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -25,4 +26,4 @@ def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any]
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
-    return get, lambda: sorted(homes), sorted(homes)
+    return get, lambda: sorted({*homes, *vars(sys.modules[package])}), sorted(homes)

@@ -1,5 +1,6 @@
 """What is imported to answer `--help` or a mistake, or to read a map, brings no tensor library with it."""
 
+import pkgutil
 import subprocess
 import sys
 
@@ -21,8 +22,10 @@ LIGHT = (
     "osuT5.inference.postprocess",
     "osuT5.model",
     "osuT5.model.sources",
+    "osuT5.model.families",
     "osuT5.model.profile_match",
     "osuT5.data",
+    "osuT5.data.mixture",
     "osuT5.data.build",
     "osuT5.data.compile",
     "osuT5.data.corpora",
@@ -44,8 +47,11 @@ def test_a_light_module_loads_nothing_heavy(module):
 
 def test_doors_name_what_they_hold():
     import osuT5
-    from osuT5 import inference, model
+    from osuT5 import data, inference, model, timing
 
+    assert "__version__" in dir(osuT5)
+    for door in (data, inference, model, timing):  # importing a module would put it in the place of the name
+        assert not {module.name for module in pkgutil.iter_modules(door.__path__)} & set(door.__all__)
     assert {"Request", "generate"} <= set(dir(osuT5)) and "load_model" in dir(model)
     for door in (osuT5, inference, model):
         assert all(getattr(door, name) is not None for name in door.__all__)

@@ -77,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def work(options: CompileOptions) -> int:
+    if options.dataset_type == "mmrs" and not Path(str(options.dataset)).expanduser().is_dir():
+        raise InputError(f"dataset: there is no folder {options.dataset}")
     index = compile_data(options, lambda text: print(text, file=sys.stderr, flush=True))
     rows = index["shards"]
     seconds = sum(row["samples"] for row in rows) / index["sample_rate"]

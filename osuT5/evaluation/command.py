@@ -94,7 +94,7 @@ def work(options: EvaluateOptions) -> int:
 
     folder, out = Path(str(options.songs)).expanduser(), Path(options.out).expanduser()
     console = Console(stderr=True)
-    songs = read_evaluation_songs(folder, options.only)
+    songs = read_evaluation_songs(folder, [str(part) for part in options.only or ()] or None)
     page, paths = SUITES[options.suite](options, songs, out, console)
     console.print(Markdown(page.split("\n## Maps")[0]) if console.is_terminal else "")
     for path in paths:

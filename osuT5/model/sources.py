@@ -49,6 +49,19 @@ def subfolder_name(path: str, hub: bool, explicit: str | None = None) -> str:
     return next((part for part in candidates if _MODE_FOLDER.fullmatch(part)), "")
 
 
+def is_missing_folder(source: str) -> bool:
+    """Whether a source is a folder that is not there, and no hub id either."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return False
+    return (
+        _HUB_ID.fullmatch(normalise_subfolder(source)) is None
+        or folder.is_absolute()
+        or folder.exists()
+        or Path(folder.parts[0]).is_dir()
+    )
+
+
 def resolve_source(
     source: str | Path, gamemode: int | None = None, auto_select_gamemode: bool = True, revision: str | None = None
 ) -> CheckpointSource:
@@ -72,7 +85,7 @@ def resolve_source(
             return CheckpointSource(folder / wanted, wanted)
         return CheckpointSource(folder, subfolder_name(str(folder.resolve()), hub=False))
     match = _HUB_ID.fullmatch(normalise_subfolder(text))
-    if match is None or folder.is_absolute() or folder.exists() or Path(folder.parts[0]).is_dir():
+    if match is None or is_missing_folder(text):
         raise CheckpointError(f"{text}: there is no such model folder")
     repo, subfolder = match["repo"], normalise_subfolder(match["subfolder"])
     if wanted and not subfolder and fetch(repo, f"{wanted}/tokenizer.json", revision, required=False):

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from osuT5.bundled import bundled
 from osuT5.data.batches import Batch, sound_of
 from osuT5.data.samples import IGNORED
 from osuT5.errors import MapperatorinatorError
@@ -26,7 +27,7 @@ from osuT5.model import Mapperatorinator
 from osuT5.render import render_map
 
 LOG = logging.getLogger(__name__)
-DEMO_SONG = Path(__file__).resolve().parents[2] / "demo" / "song.ogg"
+DEMO_SONG = bundled("demo/song.ogg")
 DIFFICULTY = 4.0
 SAMPLE_MS = 30_000  # of the demo song: into its first verse and build
 BAND, MARK = 28, 20  # heights in pixels
