@@ -1,4 +1,4 @@
-"""Where the files that come with the program lie (`configs/`, `models/`, `demo/`), in a clone and in an installed wheel."""
+"""Where the files that come with the program lie (`configs/`, `models/`, `demo/`), in a clone and installed."""
 
 from __future__ import annotations
 
