@@ -1,63 +1,12 @@
 """Options: how they are stated, checked, composed from the command line, and written into help, pages and files."""
 
-from osuT5.options.model import (
-    ASKED,
-    DEFAULT,
-    Command,
-    Options,
-    Section,
-    contradiction,
-    heading,
-    leaves,
-    must_exist,
-    option,
-    required,
-    section,
-    spelled,
-)
-from osuT5.options.types import (
-    Bool,
-    Int,
-    Ints,
-    Names,
-    Number,
-    Numbers,
-    PathText,
-    Table,
-    Text,
-    as_list,
-    ints,
-    names_of,
-    numbers,
-    one_of,
-)
+from osuT5.lazy import lazy
 
-__all__ = [
-    "ASKED",
-    "DEFAULT",
-    "Bool",
-    "Command",
-    "Int",
-    "Ints",
-    "Names",
-    "Number",
-    "Numbers",
-    "Options",
-    "PathText",
-    "Section",
-    "Table",
-    "Text",
-    "as_list",
-    "contradiction",
-    "heading",
-    "ints",
-    "leaves",
-    "must_exist",
-    "names_of",
-    "numbers",
-    "one_of",
-    "option",
-    "required",
-    "section",
-    "spelled",
-]
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "model": "ASKED DEFAULT Command Options Section contradiction heading leaves must_exist option required section "
+        "spelled",
+        "types": "Bool Int Ints Names Number Numbers PathText Table Text as_list ints names_of numbers one_of",
+    },
+)
