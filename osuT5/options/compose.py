@@ -1,22 +1,23 @@
-"""From presets and overrides to values: Hydra's grammar and composition, with texts taken as they are typed.
+"""From presets and overrides to values: Hydra's grammar and launchers, with texts taken as they are typed.
 
-Free text (paths, titles) is taken out before Hydra composes and put back afterwards, so no character in it means
-anything; one pair of quotes around it is dropped. Nothing interpolates except `${hydra:...}`, which names the job of a
-`--multirun`.
+Presets are YAML files that name those they build on under `defaults`. Free text (paths, titles) does not go through
+Hydra's grammar, so no character in it means anything; one pair of quotes around it is dropped. Nothing interpolates
+except `${hydra:...}`, which names the job of a `--multirun`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from osuT5.bundled import bundled
 from osuT5.errors import InputError, suggestion
-from osuT5.options.model import ASKED, Options, leaves, put, spelled
+from osuT5.options.documents import default_values
+from osuT5.options.model import ASKED, Options, get, leaves, put, remove, spelled
+from osuT5.options.types import as_list
 
 KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
 QUOTED = re.compile(r"""^(?:'.*'|".*")$""", re.DOTALL)
@@ -45,12 +46,14 @@ class Overrides:
     Attributes:
         texts: free text by key, not for Hydra; None for null.
         others: overrides as Hydra takes them, with whole keys.
+        hydra: overrides of Hydra's own options.
         keys: all that is overridden.
         problems: what cannot be read, a sentence each.
     """
 
     texts: dict[str, str | None] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
+    hydra: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -96,28 +99,50 @@ def find_preset(tree: str, name: str, config_dir: Path | None = None) -> Preset:
 
 def compose(options: type[Options], preset: Preset, arguments: Sequence[str]) -> Composed:
     """Values of a preset with overrides. Raises InputError for a preset that cannot be read."""
-    from hydra import compose as hydra_compose
-    from omegaconf import OmegaConf
-
     typed = sort_overrides(options, arguments)
-    with _hydra(preset) as search:
-        config = OmegaConf.to_container(hydra_compose(preset.name, [*typed.others, search]), resolve=False)
-    values: dict[str, Any] = {str(name): value for name, value in config.items()}
-    return _put_back(options, values, typed, stated_in(options, preset))
+    return _composed(options, stated_in(options, preset), typed, typed.others)
 
 
-def _put_back(
-    options: type[Options], values: dict[str, Any], typed: Overrides, preset: dict[str, Stated], job: Any = None
+def _composed(
+    options: type[Options], stated: Mapping[str, Stated], typed: Overrides, others: Iterable[str], job: Any = None
 ) -> Composed:
-    """Texts back in place, `${hydra:...}` resolved, and the origins of what was typed."""
+    """Defaults, then what the presets state, then overrides and texts, `${hydra:...}` resolved.
+
+    Args:
+        others: overrides of one job.
+        job: Hydra's own configuration of it.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    values = default_values(options)
+    for key, (_, value) in stated.items():
+        _merge(values, key, value)
+    for override in map(OverridesParser.create().parse_override, others):
+        if override.is_delete():
+            remove(values, override.key_or_group)
+        else:
+            _merge(values, override.key_or_group, override.value())
     for key, text in typed.texts.items():
         put(values, key, text)
     for key, value in list(leaves(values, options.keys())):
         if isinstance(value, str) and HYDRA_NAME.search(value):
             put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
-    origins = {key: origin for key, (origin, _) in preset.items()} | dict.fromkeys(typed.keys, ASKED)
-    bases = {key: preset[key][1] for key in typed.keys if key in preset}
+    origins = {key: origin for key, (origin, _) in stated.items()} | dict.fromkeys(typed.keys, ASKED)
+    bases = {key: stated[key][1] for key in typed.keys if key in stated}
     return Composed(values, origins, typed.problems, bases)
+
+
+def _merge(values: dict[str, Any], key: str, value: Any) -> None:
+    """Puts a value; a mapping is merged into the one that is there."""
+    before = get(values, key)
+    if isinstance(value, Mapping) and isinstance(before, Mapping) and value:
+        for name, inner in value.items():
+            if isinstance(before.get(name), dict) and isinstance(inner, Mapping):
+                _merge(before, name, inner)
+            else:
+                before[name] = inner
+    else:
+        put(values, key, value)
 
 
 def _job_fact(name: str, job: Any) -> str:
@@ -129,26 +154,54 @@ def _job_fact(name: str, job: Any) -> str:
     return str(found)
 
 
-def stated_in(options: type[Options], preset: Preset) -> dict[str, Stated]:
-    """What the preset, or one that it builds on, says, by key."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] = ()) -> dict[str, Stated]:
+    """What the preset, or one that it builds on, says, by key.
 
+    Args:
+        within: files of the presets that build on this one.
+    Raises: InputError for a file that cannot be read, or presets that build on each other.
+    """
     folder = preset.folder if (preset.folder / f"{preset.name}.yaml").is_file() else preset.search
-    if preset.name == "default" and folder == preset.search:
-        return {}
-    try:
-        stated = OmegaConf.to_container(OmegaConf.load(folder / f"{preset.name}.yaml"), resolve=False) or {}
-    except (OmegaConfBaseException, ValueError, OSError) as error:
-        raise InputError(f"{folder / preset.name}.yaml cannot be read: {error}") from error
-    bases = stated.pop("defaults", []) if isinstance(stated, Mapping) else []
+    path = folder / f"{preset.name}.yaml"
+    if path in within:
+        raise InputError(f"{path}: builds on itself by way of {', '.join(file.stem for file in within)}")
+    stated = dict(read_preset(path))
+    bases = stated.pop("defaults", None) or []
+    stated.pop("hydra", None)
     found: dict[str, Stated] = {}
-    for base in bases if "_self_" in bases else [*bases, "_self_"]:
+    for base in as_list(bases) if "_self_" in as_list(bases) else [*as_list(bases), "_self_"]:
         if base == "_self_":
             found |= {key: (f"preset {preset.name}", value) for key, value in leaves(stated, options.keys())}
         elif isinstance(base, str):
-            found |= stated_in(options, Preset(base, preset.folder, preset.search))
+            # a preset of one's own may have the name of the one of ours that it builds on
+            place = preset.search if base == preset.name else preset.folder
+            try:
+                next_one = find_preset(options.command.tree, base, place if place.is_dir() else None)
+            except InputError as error:
+                raise InputError(f"{path}: defaults: {error}") from error
+            found |= stated_in(options, Preset(next_one.name, next_one.folder, preset.search), (*within, path))
+        else:
+            raise InputError(f"{path}: defaults: {spelled(base)} is not the name of a configuration")
+    if folder == preset.search and preset.name == "default":  # what nobody changed there nobody asked for
+        plain = default_values(options)
+        found = {key: pair for key, pair in found.items() if pair[1] != get(plain, key)}
     return found
+
+
+def read_preset(path: Path) -> Mapping[str, Any]:
+    """The mapping in a YAML file; numbers such as 1e-5 are numbers, a key stands once. Raises InputError."""
+    import yaml
+    from omegaconf._utils import get_yaml_loader
+
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=get_yaml_loader())
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise InputError(f"{path}: holds no options; write `option: value`, one a line")
+    return {str(name): value for name, value in found.items()}
 
 
 def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool = False) -> Overrides:
@@ -168,7 +221,7 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
             continue
         key, value = match["key"], match["value"]
         if re.match(r"hydra[./]", key):
-            typed.others.append(argument)
+            typed.hydra.append(argument)
             continue
         key, problem = whole_key(options, key)
         if problem:
@@ -223,28 +276,6 @@ def unquoted(text: str) -> str:
     return re.sub(r"(\\+)$", lambda m: "\\" * ((len(m[1]) + 1) // 2), inner)
 
 
-@contextmanager
-def _hydra(preset: Preset) -> Any:
-    """Hydra set up for a preset; gives the override that names the folder it builds on."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(preset.folder), version_base="1.3"):
-            yield search_path(preset)
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise InputError(f"{preset.name}: {str(error).splitlines()[0]}") from error
-
-
-def search_path(preset: Preset) -> str:
-    escaped = f"file://{preset.search}".replace("\\", "\\\\").replace("'", "\\'")
-    return f"hydra.searchpath=['{escaped}']"
-
-
 def run_jobs(work: Any, options: type[Options], preset: Preset, arguments: Sequence[str]) -> list[str]:
     """`work(composed)` for each combination of `key=a,b,c`, by Hydra's launchers: here, or on a cluster.
 
@@ -258,23 +289,23 @@ def run_jobs(work: Any, options: type[Options], preset: Preset, arguments: Seque
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
 
     typed = sort_overrides(options, arguments, sweep=True)
     if typed.problems:
         return typed.problems
     stated = stated_in(options, preset)
 
-    def job(config: Any) -> None:
-        values = {str(k): v for k, v in OmegaConf.to_container(config, resolve=False).items()}
-        work(lambda: _put_back(options, values, typed, stated, HydraConfig.get()))
+    def job(_: Any) -> None:
+        facts = HydraConfig.get()
+        own = [text for text in facts.overrides.task if not text.startswith("hydra")]
+        work(lambda: _composed(options, stated, typed, own, facts))
 
     GlobalHydra.instance().clear()
     saved, root = sys.argv, logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    sys.argv = [saved[0], "--multirun", *typed.others, search_path(preset)]
+    sys.argv = [saved[0], "--multirun", *typed.others, *typed.hydra]
     try:
-        hydra.main(version_base="1.3", config_path=str(preset.folder), config_name=preset.name)(job)()
+        hydra.main(version_base="1.3", config_path=str(preset.search), config_name="default")(job)()
     finally:
         sys.argv = saved
         root.handlers[:] = handlers  # Hydra logs its jobs its own way, and leaves it so

@@ -251,7 +251,8 @@ class Options(Section):
             return f"unknown option {key!r} (did you mean {word!r}?)"
         if inside:
             other = f", or {' or '.join(namesakes)}" if namesakes else ""
-            return f"{key} is a section, no option; write one of {', '.join(inside)}{other}"
+            some = ", ".join(inside[:6]) + (" …" if len(inside) > 6 else "")
+            return f"{key} is a section, no option; write one of {some}{other}"
         if namesakes:
             return f"unknown option {key!r} (did you mean {' or '.join(map(repr, namesakes))}?)"
         return f"unknown option {key!r}{suggestion(key, [*known, *(k.split('.')[-1] for k in known)])}"

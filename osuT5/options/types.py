@@ -26,7 +26,7 @@ def _int(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    return _float(value, "a number")
+    return _float(value, "a number") + 0.0  # which makes -0.0 a plain 0
 
 
 def _float(value: Any, wanted: str) -> float:

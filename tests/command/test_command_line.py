@@ -120,6 +120,15 @@ def test_presets_of_ones_own(tmp_path):
     (tmp_path / "v29.yaml").write_text("defaults: [default, _self_]\nyear: 2011\n")
     (tmp_path / "wrong.yaml").write_text("dificulty: 3\n")
     (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    (tmp_path / "list.yaml").write_text("[a, b]")
+    (tmp_path / "one.yaml").write_text("defaults: [two]")
+    (tmp_path / "two.yaml").write_text("defaults: [one]")
+    (tmp_path / "twice.yaml").write_text("seed: 1\nseed: 2")
+    (tmp_path / "group.yaml").write_text("defaults: [{optim: muon}]")
+    (tmp_path / "free.yaml").write_text("title: 'a ${b'\nartist: '${foo}'\n")
+    (tmp_path / "v31.yaml").write_text("defaults: [v31, _self_]\nyear: 2012\n")
+    (tmp_path / "empty.yaml").touch()
     mine = compose("seed=4", name="mine", config_dir=tmp_path)
     assert (mine.difficulty, mine.title, mine.seed) == (3, "a [b] c", 4)
     assert (mine.origin("difficulty"), mine.origin("seed")) == ("preset mine", "asked")
@@ -127,8 +136,14 @@ def test_presets_of_ones_own(tmp_path):
     assert (more.year, more.profile) == (2020, None)  # their own v29 goes before ours
     with pytest.raises(OptionErrors, match="did you mean 'difficulty'"):
         compose(name="wrong", config_dir=tmp_path)
-    with pytest.raises(InputError, match="broken"):
-        compose(name="broken", config_dir=tmp_path)
+    for name in ("broken", "binary", "list", "one", "twice", "group"):
+        with pytest.raises(InputError, match=name):
+            compose(name=name, config_dir=tmp_path)
+    free = compose(name="free", config_dir=tmp_path)
+    assert (free.title, free.artist) == ("a ${b", "${foo}")
+    ours = compose(name="v31", config_dir=tmp_path)
+    assert (ours.year, ours.profile) == (2012, "v31")
+    assert compose(name="empty", config_dir=tmp_path).asked() == {"audio_path": "x"}
     with pytest.raises(InputError, match="no folder"):
         compose(name="mine", config_dir=tmp_path / "none")
 
