@@ -697,8 +697,8 @@ MUTANTS = (
     mutant(
         "jobs do not know their own names",
         "osuT5/options/compose.py",
-        "_put_back(options, values, typed, stated, HydraConfig.get())",
-        "_put_back(options, values, typed, stated)",
+        "work(lambda: _composed(options, stated, typed, own, facts))",
+        "work(lambda: _composed(options, stated, typed, own))",
         COMMAND + "test_many_jobs_run_one_after_the_other_and_the_worst_exit_code_counts",
     ),
     mutant(
