@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -17,7 +18,7 @@ LARGEST = 2**63 - 1  # of whole numbers without a range of their own
 
 
 def _int(value: Any) -> int:
-    number = value if isinstance(value, int) and not isinstance(value, bool) else _float(value, "a whole number")
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else _float(value, "a whole number")
     if number != int(number):
         raise ValueError("is not a whole number")
     if abs(number) > LARGEST:
@@ -31,7 +32,7 @@ def _number(value: Any) -> float:
 
 def _float(value: Any, wanted: str) -> float:
     try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float, str)) else float(value)
+        number = math.nan if isinstance(value, bool) or not isinstance(value, (Real, str)) else float(value)
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):

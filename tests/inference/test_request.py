@@ -1,10 +1,14 @@
 """A request is checked as a whole: every mistake is named, at once, with a way out."""
 
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from osuT5.beatmap import GameMode
 from osuT5.errors import OptionErrors
+from osuT5.events import ContextType
 from osuT5.inference.options import Request
 
 
@@ -21,6 +25,21 @@ def test_values_come_in_their_own_types():
     assert request.title == "123"
     request = Request(audio_path="a.mp3", descriptors="clean", difficulties=4, in_context="none")
     assert (request.descriptors, request.difficulties, request.in_context) == (("clean",), (4.0,), ("NONE",))
+
+
+def test_values_of_other_libraries_are_taken():
+    request = Request(
+        audio_path=Path("x"),
+        gamemode=GameMode.MANIA,
+        difficulty=np.float32(4),
+        seed=np.int64(3),
+        in_context=[ContextType.NONE],
+        difficulties=(stars for stars in (1, 2)),
+    )
+    assert request == Request(
+        audio_path="x", gamemode=3, difficulty=4, seed=3, in_context=["NONE"], difficulties=[1, 2]
+    )
+    assert type(request.gamemode) is int and type(request.difficulty) is float and type(request.seed) is int
 
 
 def test_names_values_and_contradictions_are_told_together():
