@@ -683,8 +683,8 @@ MUTANTS = (
     mutant(
         "true is the number one",
         "osuT5/options/types.py",
-        "number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else _float",
-        "number = int(value) if isinstance(value, Integral) else _float",
+        "    whole = isinstance(value, Integral) and not isinstance(value, bool)\n",
+        "    whole = isinstance(value, Integral)\n",
         REQUEST + "test_wrong_value_is_explained",
     ),
     mutant(

@@ -18,7 +18,8 @@ LARGEST = 2**63 - 1  # of whole numbers without a range of their own
 
 
 def _int(value: Any) -> int:
-    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else _float(value, "a whole number")
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    number = int(value) if whole else _float(value, "a whole number")
     if number != int(number):
         raise ValueError("is not a whole number")
     if abs(number) > LARGEST:
