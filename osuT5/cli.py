@@ -64,9 +64,10 @@ def run(
         if typed.show == "multirun":
             return run_many(work, options, preset, typed.overrides)
         composed = compose(options, preset, typed.overrides)
-        read = options.read(composed.values, composed.origins, composed.problems, composed.bases)
+        read = options.read(composed.values, composed.origins, composed.problems, composed.layers)
         if typed.show == "cfg":
-            print(values_text(composed.values))
+            open_ones = options.command.null_is_open  # null there: not known before model and song are
+            print(values_text(composed.values if open_ones else read.model_dump(mode="json")))
             return 0
         does = {name: action for name, _, action in flags}.get(typed.show, work)
         return does(read) or 0
@@ -102,8 +103,9 @@ def parse(arguments: Sequence[str], default: str, flags: Sequence[str] = ()) -> 
             typed.show = "multirun"
         elif argument in flags:
             typed.show = argument
-        elif argument.startswith("-") and "=" not in argument:
-            raise InputError(f"unknown flag {argument}; options are written key=value, see --help")
+        elif argument.startswith("-"):
+            bare = argument.lstrip("-").split("=")[0] or "key"
+            raise InputError(f"unknown flag {argument}; options are written without dashes: {bare}=value, see --help")
         else:
             typed.overrides.append(argument)
     return typed
@@ -116,7 +118,7 @@ def run_many(work: Callable[[O], int | None], options: type[O], preset: Any, ove
     def job(composed: Callable[[], Composed]) -> None:
         try:
             found = composed()
-            codes.append(work(options.read(found.values, found.origins, (), found.bases)) or 0)
+            codes.append(work(options.read(found.values, found.origins, (), found.layers)) or 0)
         except MapperatorinatorError as error:  # the other jobs go on
             print(f"error: {error}", file=sys.stderr)
             codes.append(error.exit_code)

@@ -704,8 +704,8 @@ MUTANTS = (
     mutant(
         "values of a preset count as asked for",
         "osuT5/options/compose.py",
-        'found |= {key: (f"preset {preset.name}", value) for key, value in leaves(stated, options.keys())}',
-        "found |= {key: (ASKED, value) for key, value in leaves(stated, options.keys())}",
+        'found.append(Layer(f"preset {preset.name}", ',
+        "found.append(Layer(ASKED, ",
         COMMAND + "test_presets_of_ones_own",
     ),
     mutant(
@@ -739,7 +739,7 @@ MUTANTS = (
     mutant(
         "schedules keep their lengths",
         "osuT5/training/options.py",
-        "scaled[name] = int(steps * factor)",
+        "scaled[name] = int(steps * total / total_then)",
         "scaled[name] = steps",
         TRAIN + "test_lengths_of_a_schedule_scale_with_its_steps",
     ),

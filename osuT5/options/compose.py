@@ -16,13 +16,12 @@ from typing import Any
 from osuT5.bundled import bundled
 from osuT5.errors import InputError, suggestion
 from osuT5.options.documents import default_values
-from osuT5.options.model import ASKED, Options, get, leaves, put, remove, spelled
+from osuT5.options.model import ASKED, Layer, Options, get, leaves, put, remove, spelled
 from osuT5.options.types import as_list
 
 KEY = re.compile(r"^(?P<prefix>\+{0,2}|~)(?P<key>[A-Za-z_][\w./@-]*)(?:=(?P<value>.*))?$", re.DOTALL)
 QUOTED = re.compile(r"""^(?:'.*'|".*")$""", re.DOTALL)
 HYDRA_NAME = re.compile(r"\$\{hydra:([\w.]+)\}")
-Stated = tuple[str, Any]  # "preset NAME", value
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,13 @@ class Composed:
         values: by section.
         origins: key -> "asked" or "preset NAME".
         problems: what could not be read.
-        bases: key -> value in the preset, of the keys that were overridden.
+        layers: what the presets say, and what was typed, by key, the last to count last.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     problems: list[str]
-    bases: dict[str, Any]
+    layers: list[Layer]
 
 
 def preset_names(tree: str, config_dir: Path | None = None) -> list[str]:
@@ -104,7 +103,7 @@ def compose(options: type[Options], preset: Preset, arguments: Sequence[str]) ->
 
 
 def _composed(
-    options: type[Options], stated: Mapping[str, Stated], typed: Overrides, others: Iterable[str], job: Any = None
+    options: type[Options], stated: Sequence[Layer], typed: Overrides, others: Iterable[str], job: Any = None
 ) -> Composed:
     """Defaults, then what the presets state, then overrides and texts, `${hydra:...}` resolved.
 
@@ -115,8 +114,9 @@ def _composed(
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     values = default_values(options)
-    for key, (_, value) in stated.items():
-        _merge(values, key, value)
+    for layer in stated:
+        for key, value in layer.values.items():
+            _merge(values, key, value)
     for override in map(OverridesParser.create().parse_override, others):
         if override.is_delete():
             remove(values, override.key_or_group)
@@ -127,9 +127,9 @@ def _composed(
     for key, value in list(leaves(values, options.keys())):
         if isinstance(value, str) and HYDRA_NAME.search(value):
             put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
-    origins = {key: origin for key, (origin, _) in stated.items()} | dict.fromkeys(typed.keys, ASKED)
-    bases = {key: stated[key][1] for key in typed.keys if key in stated}
-    return Composed(values, origins, typed.problems, bases)
+    layers = [*stated, Layer(ASKED, {key: get(values, key) for key in typed.keys})]
+    origins = {key: layer.origin for layer in layers for key in layer.values}
+    return Composed(values, origins, typed.problems, layers)
 
 
 def _merge(values: dict[str, Any], key: str, value: Any) -> None:
@@ -154,8 +154,8 @@ def _job_fact(name: str, job: Any) -> str:
     return str(found)
 
 
-def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] = ()) -> dict[str, Stated]:
-    """What the preset, or one that it builds on, says, by key.
+def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] = ()) -> list[Layer]:
+    """What the presets say that this one builds on, and then itself.
 
     Args:
         within: files of the presets that build on this one.
@@ -168,10 +168,10 @@ def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] =
     stated = dict(read_preset(path))
     bases = stated.pop("defaults", None) or []
     stated.pop("hydra", None)
-    found: dict[str, Stated] = {}
+    found: list[Layer] = []
     for base in as_list(bases) if "_self_" in as_list(bases) else [*as_list(bases), "_self_"]:
         if base == "_self_":
-            found |= {key: (f"preset {preset.name}", value) for key, value in leaves(stated, options.keys())}
+            found.append(Layer(f"preset {preset.name}", dict(leaves(stated, options.keys()))))
         elif isinstance(base, str):
             # a preset of one's own may have the name of the one of ours that it builds on
             place = preset.search if base == preset.name else preset.folder
@@ -179,12 +179,12 @@ def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] =
                 next_one = find_preset(options.command.tree, base, place if place.is_dir() else None)
             except InputError as error:
                 raise InputError(f"{path}: defaults: {error}") from error
-            found |= stated_in(options, Preset(next_one.name, next_one.folder, preset.search), (*within, path))
+            found += stated_in(options, Preset(next_one.name, next_one.folder, preset.search), (*within, path))
         else:
             raise InputError(f"{path}: defaults: {spelled(base)} is not the name of a configuration")
     if folder == preset.search and preset.name == "default":  # what nobody changed there nobody asked for
         plain = default_values(options)
-        found = {key: pair for key, pair in found.items() if pair[1] != get(plain, key)}
+        found = [Layer(one.origin, {k: v for k, v in one.values.items() if v != get(plain, k)}) for one in found]
     return found
 
 
@@ -256,6 +256,8 @@ def whole_key(options: type[Options], key: str) -> tuple[str, str]:
     accepted = [*options.keys(), *options.command.without_effect, *options.command.only]
     if key in accepted:
         return key, ""
+    if key in options.command.words:  # may be the last name of another option
+        return "", options.unknown(key)
     within = [k for k in accepted if k.split(".")[-1] == key]
     if len(within) == 1:
         return within[0], ""

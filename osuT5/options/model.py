@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -87,6 +86,14 @@ def must_exist(key: str, kind: str) -> Contradiction:
     return Contradiction((key,), says)
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Values by key that are from one place: "preset NAME" or "asked"."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
 class Section(BaseModel):
     """A group of options."""
 
@@ -130,7 +137,8 @@ class Options(Section):
 
     def __init__(self, /, **values: Any):
         origin_of = lambda key: ASKED  # noqa: E731
-        self._validate(self.completed(values, origin_of, {}), origin_of, ())
+        layers = [Layer(ASKED, dict(leaves(values, self.keys())))]
+        self._validate(self.completed(values, origin_of, layers), origin_of, ())
 
     @classmethod
     def read(
@@ -138,24 +146,24 @@ class Options(Section):
         values: Mapping[str, Any],
         origins: Mapping[str, str],
         problems: Sequence[str] = (),
-        bases: Mapping[str, Any] = MappingProxyType({}),
+        layers: Sequence[Layer] = (),
     ) -> Self:
         """Options of composed values.
 
         Args:
             origins: key -> where its value is from.
             problems: what is known to be wrong already.
-            bases: key -> value in the preset, of the keys that were overridden.
+            layers: what presets say and what was typed, the last to count last.
         Raises: OptionErrors.
         """
         made = cls.__new__(cls)
         origin_of = lambda key: origins.get(key, DEFAULT)  # noqa: E731
-        made._validate(cls.completed(values, origin_of, bases), origin_of, problems)
+        made._validate(cls.completed(values, origin_of, layers), origin_of, problems)
         return made
 
     @classmethod
     def completed(
-        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], bases: Mapping[str, Any]
+        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], layers: Sequence[Layer]
     ) -> Mapping[str, Any]:
         """The values with what follows from how they were given; a command may say so."""
         return values

@@ -25,6 +25,11 @@ def work(options: TrainOptions) -> int:
     for split in (run.train, run.test):
         if split and options.data.dataset_type not in RANGES_OF_FILES and not Path(split.path).is_dir():
             raise InputError(f"data.path: there is no folder {split.path}; `python -m osuT5.data.build` makes one")
+        if split and options.data.dataset_type == "mmrs" and not (Path(split.path) / "metadata.parquet").is_file():
+            raise InputError(
+                f"data.path: {split.path} holds no data set (no metadata.parquet); if it holds .osz files, run "
+                f"`python -m osuT5.data.build osz_dir={split.path} out=FOLDER` and train on FOLDER"
+            )
     problem = unwritable(run.output_dir)
     if problem:
         raise InputError(f"output_dir: {problem}; choose another folder")

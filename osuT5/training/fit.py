@@ -87,7 +87,7 @@ def train(run: Run) -> None:
     finally:
         tracker.close()
     name = "lora" if options.enable_lora else "model"
-    say(f"{'the LoRA' if options.enable_lora else 'the model'} lies in {run.output_dir / name}")
+    say(f"{'LoRA' if options.enable_lora else 'model'} saved to {run.output_dir / name}")
     trainer.leave()
 
 

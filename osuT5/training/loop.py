@@ -121,7 +121,7 @@ class Trainer:
             while not self.finished:
                 self.pending.append(self._step(batches))
                 self.cursors = loader.cursors
-                if self.step == 1 or self.step % self.options.logging.every_steps == 0:
+                if self.step == 1 or self.finished or self.step % self.options.logging.every_steps == 0:
                     self._log(loader.epoch)
                 if evaluation and self.step % self.options.eval.every_steps == 0:
                     self._evaluate(evaluation, draw)

@@ -7,7 +7,7 @@ otherwise. What null becomes, and all that follows from several options, is work
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
@@ -15,11 +15,11 @@ from pydantic import BeforeValidator
 from osuT5.errors import suggestion
 from osuT5.events.profile import profile_names
 from osuT5.options import (
-    ASKED,
     Bool,
     Command,
     Int,
     Ints,
+    Layer,
     Number,
     Options,
     PathText,
@@ -585,12 +585,12 @@ WORDS = {
     "optim.base_lr": "lr learning_rate max_lr peak_lr",
     "optim.base_lr_2": "adam_lr adamw_lr lr_2",
     "optim.final_cosine": "min_lr final_lr lr_min",
-    "optim.total_steps": "max_steps max_train_steps num_steps train_steps epochs num_epochs num_train_epochs",
-    "optim.warmup_steps": "num_warmup_steps warmup_ratio",
+    "optim.total_steps": "steps max_steps max_train_steps num_steps epochs n_epochs num_epochs num_train_epochs",
+    "optim.warmup_steps": "warmup num_warmup_steps warmup_ratio",
     "optim.sustain_steps": "stable_steps",
     "optim.grad_acc": "gradient_accumulation_steps grad_accum grad_accumulation accumulate_grad_batches",
     "optim.grad_clip": "max_grad_norm clip_grad gradient_clip_val clip",
-    "optim.batch_size": "per_device_train_batch_size train_batch_size",
+    "optim.batch_size": "batch bs per_device_train_batch_size train_batch_size",
     "optim.name": "optimizer optimiser",
     "optim.lr_scheduler": "scheduler lr_scheduler_type schedule",
     "optim.weight_decay": "wd",
@@ -612,6 +612,11 @@ WORDS = {
     "dataloader.num_workers": "workers dataloader_num_workers",
     "lora.r": "rank lora_r lora_rank",
     "lora.lora_alpha": "alpha",
+    "lora.lora_dropout": "dropout",
+    "data.min_difficulty": "min_stars",
+    "data.max_difficulty": "max_stars",
+    "model.overwrite": "d_model hidden_size num_layers encoder_layers decoder_layers",
+    "device": "gpu gpus num_gpus cuda",
 }
 
 
@@ -669,22 +674,21 @@ class TrainOptions(Options):
 
     @classmethod
     def completed(
-        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], bases: Mapping[str, Any]
+        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], layers: Sequence[Layer]
     ) -> Mapping[str, Any]:
-        """Lengths of the schedule that were not asked for keep their shares of a `total_steps` that was."""
-        optim, fields = values.get("optim"), OptimOptions.model_fields
-        if not isinstance(optim, Mapping) or "total_steps" not in optim or origin_of("optim.total_steps") != ASKED:
-            return values
-        try:
-            factor = int(optim["total_steps"]) / bases.get("optim.total_steps", fields["total_steps"].default)
-        except (TypeError, ValueError, OverflowError):
-            return values  # told when it is checked
-        scaled = {}
-        for name in LENGTHS:
-            steps = optim.get(name, fields[name].default)
-            if not (name in optim and origin_of(f"optim.{name}") == ASKED) and isinstance(steps, int) and factor > 0:
-                scaled[name] = int(steps * factor)
-        return {**values, "optim": {**optim, **scaled}}
+        """Lengths of the schedule keep the shares that they had of `total_steps` where they were stated."""
+        scaled, total = {}, OptimOptions.model_fields["total_steps"].default
+        lengths = {name: (OptimOptions.model_fields[name].default, total) for name in LENGTHS}
+        for layer in layers:
+            total = layer.values.get("optim.total_steps", total)
+            for name in LENGTHS:
+                if f"optim.{name}" in layer.values:
+                    lengths[name] = (layer.values[f"optim.{name}"], total)
+        for name, (steps, total_then) in lengths.items():
+            # what is no number is told when it is checked
+            if total != total_then and all(isinstance(n, int) and n > 0 for n in (steps, total, total_then)):
+                scaled[name] = int(steps * total / total_then)
+        return {**values, "optim": {**values.get("optim", {}), **scaled}} if scaled else values
 
     @property
     def torch_device(self) -> str:

@@ -12,7 +12,7 @@ from osuT5.data.recipes import recipe_for
 from osuT5.errors import InputError, OptionErrors
 from osuT5.events import ContextType, load_profile
 from osuT5.options.compose import compose, find_preset, preset_names, whole_key
-from osuT5.options.model import annotation_of, get, leaves, put
+from osuT5.options.model import Layer, annotation_of, get, leaves, put
 from osuT5.options.types import limits_of, parts, words_of
 from osuT5.training.options import TrainOptions
 from osuT5.training.run import RECIPE_FIELDS, open_run
@@ -44,8 +44,8 @@ def options(*overrides, name="v29"):
         put(values, found, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
         asked[found] = "asked"
     preset = compose(TrainOptions, find_preset("train", name), [])
-    bases = {key: get(base.values, key) for key in asked}
-    return TrainOptions.read(values, {**preset.origins, **asked}, problems, bases)
+    layers = [*preset.layers, Layer("asked", {key: get(values, key) for key in asked})]
+    return TrainOptions.read(values, {**preset.origins, **asked}, problems, layers)
 
 
 def settings(*overrides, name="v29"):
@@ -364,6 +364,18 @@ def test_gpu_is_cuda_or_an_error(monkeypatch):
     assert settings("device=auto").options.device == "auto"
 
 
+def test_lengths_scale_in_a_preset_of_ones_own_too(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults: [v29, _self_]\noptim: {total_steps: 2000}\n")
+    (tmp_path / "stated.yaml").write_text("defaults: [mine, _self_]\noptim: {warmup_steps: 7, total_steps: 1000}\n")
+
+    def optim(name, *arguments):
+        found = compose(TrainOptions, find_preset("train", name, tmp_path), arguments)
+        return TrainOptions.read(found.values, found.origins, found.problems, found.layers).optim
+
+    assert optim("mine").warmup_steps == 305 and optim("mine", "total_steps=200").warmup_steps == 30
+    assert optim("stated").warmup_steps == 7
+
+
 def test_a_default_in_place_of_a_wrong_value_contradicts_nothing():
     with pytest.raises(OptionErrors) as caught:
         TrainOptions(optim={"total_steps": "many", "warmup_steps": 10**5})
@@ -398,6 +410,7 @@ def test_lengths_of_a_schedule_scale_with_its_steps():
     assert (kept.warmup_steps, kept.decay_steps) == (100, 150)
     assert options(name="mini").optim.warmup_steps == 100
     assert TrainOptions(optim={"total_steps": 40}).optim.warmup_steps == 6
+    assert options("total_steps=70000", name="v32_ft").optim.sustain_steps == 10000
     assert TrainOptions(optim={"total_steps": 40, "warmup_steps": 0}).optim.warmup_steps == 0
     with pytest.raises(OptionErrors, match="total_steps=many is not a whole number"):
         TrainOptions(optim={"total_steps": "many"})
