@@ -583,12 +583,12 @@ ONLY = {
 }
 WORDS = {
     "optim.base_lr": "lr learning_rate max_lr peak_lr",
-    "optim.base_lr_2": "adam_lr adamw_lr lr_2",
+    "optim.base_lr_2": "adam_lr adamw_lr lr_2 lr2",
     "optim.final_cosine": "min_lr final_lr lr_min",
     "optim.total_steps": "max_steps max_train_steps num_steps train_steps epochs num_epochs num_train_epochs",
     "optim.warmup_steps": "num_warmup_steps warmup_ratio",
     "optim.sustain_steps": "stable_steps",
-    "optim.grad_acc": "gradient_accumulation_steps grad_accum grad_accumulation accumulate_grad_batches",
+    "optim.grad_acc": "gradient_accumulation_steps grad_accum grad_accumulation accumulate accumulate_grad_batches",
     "optim.grad_clip": "max_grad_norm clip_grad gradient_clip_val clip",
     "optim.batch_size": "per_device_train_batch_size train_batch_size",
     "optim.name": "optimizer optimiser",
@@ -678,7 +678,7 @@ class TrainOptions(Options):
         try:
             factor = int(optim["total_steps"]) / bases.get("optim.total_steps", fields["total_steps"].default)
         except (TypeError, ValueError, OverflowError):
-            return values  # told when it is checked
+            return values  # reported when it is checked
         scaled = {}
         for name in LENGTHS:
             steps = optim.get(name, fields[name].default)
