@@ -40,3 +40,16 @@ class Source(Protocol):
     def scheme(self) -> dict[str, Any]:
         """What a resumed run must find unchanged, as plain JSON values: number of units, filters, files' identity."""
         ...
+
+
+class NoUnits:
+    """A source without any unit: the share that is held out of very few sets."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def windows(self, epoch: int, unit: int) -> list[Window]:
+        return []
+
+    def scheme(self) -> dict[str, Any]:
+        return {"source": "none"}

@@ -138,7 +138,7 @@ class Options(Section):
     def __init__(self, /, **values: Any):
         origin_of = lambda key: ASKED  # noqa: E731
         layers = [Layer(ASKED, dict(leaves(values, self.keys())))]
-        self._validate(self.completed(values, origin_of, layers), origin_of, ())
+        self._validate(self.completed(values, layers), origin_of, ())
 
     @classmethod
     def read(
@@ -158,13 +158,11 @@ class Options(Section):
         """
         made = cls.__new__(cls)
         origin_of = lambda key: origins.get(key, DEFAULT)  # noqa: E731
-        made._validate(cls.completed(values, origin_of, layers), origin_of, problems)
+        made._validate(cls.completed(values, layers), origin_of, problems)
         return made
 
     @classmethod
-    def completed(
-        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], layers: Sequence[Layer]
-    ) -> Mapping[str, Any]:
+    def completed(cls, values: Mapping[str, Any], layers: Sequence[Layer]) -> Mapping[str, Any]:
         """The values with what follows from how they were given; a command may say so."""
         return values
 

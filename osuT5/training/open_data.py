@@ -17,7 +17,7 @@ from osuT5.data.set_source import SetSource
 from osuT5.data.sets import MapSet, SetCutter
 from osuT5.data.shards import open_shards
 from osuT5.data.side_files import read_local_descriptors, read_mappers, read_votes
-from osuT5.data.source import Source
+from osuT5.data.source import NoUnits, Source
 from osuT5.data.web_archives import web_sets
 from osuT5.errors import InputError
 from osuT5.events import Vocabulary, descriptor_classes
@@ -57,6 +57,8 @@ def open_data(
     facts = _select(run, split, facts)
     if vocabulary is None:
         vocabulary = _vocabulary(run, split, recipe, facts)
+    if not facts:
+        return NoUnits(), vocabulary
     weights = read_weights(run.options.data.sample_weights_path) if run.options.data.sample_weights_path else None
     cutter = SetCutter(run.profile, vocabulary, recipe, weights)
     seed = run.options.seed if split is run.train else EVALUATION_SEED
@@ -75,9 +77,7 @@ def _select(run: Run, split: Split, facts: Sequence[MapFacts]) -> list[MapFacts]
     )
     unknown = split.filter.ranked_statuses and all(m.status is None for m in facts)
     remedy = (
-        "the status of these maps is unknown: set data.ranked_statuses=null"
-        if unknown
-        else "loosen what is asked for"
+        "the status of these maps is unknown: set data.ranked_statuses=null" if unknown else "loosen what is asked for"
     )
     raise InputError(f"no map of the {part} data passes the filters ({listed}); {remedy}")
 

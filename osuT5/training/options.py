@@ -7,7 +7,7 @@ otherwise. What null becomes, and all that follows from several options, is work
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
@@ -583,12 +583,12 @@ ONLY = {
 }
 WORDS = {
     "optim.base_lr": "lr learning_rate max_lr peak_lr",
-    "optim.base_lr_2": "adam_lr adamw_lr lr_2",
+    "optim.base_lr_2": "adam_lr adamw_lr lr_2 lr2",
     "optim.final_cosine": "min_lr final_lr lr_min",
     "optim.total_steps": "steps max_steps max_train_steps num_steps epochs n_epochs num_epochs num_train_epochs",
     "optim.warmup_steps": "warmup num_warmup_steps warmup_ratio",
     "optim.sustain_steps": "stable_steps",
-    "optim.grad_acc": "gradient_accumulation_steps grad_accum grad_accumulation accumulate_grad_batches",
+    "optim.grad_acc": "gradient_accumulation_steps grad_accum grad_accumulation accumulate accumulate_grad_batches",
     "optim.grad_clip": "max_grad_norm clip_grad gradient_clip_val clip",
     "optim.batch_size": "batch bs per_device_train_batch_size train_batch_size",
     "optim.name": "optimizer optimiser",
@@ -673,9 +673,7 @@ class TrainOptions(Options):
     lora_metadata: LoraMetadata = section(LoraMetadata)
 
     @classmethod
-    def completed(
-        cls, values: Mapping[str, Any], origin_of: Callable[[str], str], layers: Sequence[Layer]
-    ) -> Mapping[str, Any]:
+    def completed(cls, values: Mapping[str, Any], layers: Sequence[Layer]) -> Mapping[str, Any]:
         """Lengths of the schedule keep the shares that they had of `total_steps` where they were stated."""
         scaled, total = {}, OptimOptions.model_fields["total_steps"].default
         lengths = {name: (OptimOptions.model_fields[name].default, total) for name in LENGTHS}
@@ -688,7 +686,8 @@ class TrainOptions(Options):
             # what is no number is told when it is checked
             if total != total_then and all(isinstance(n, int) and n > 0 for n in (steps, total, total_then)):
                 scaled[name] = int(steps * total / total_then)
-        return {**values, "optim": {**values.get("optim", {}), **scaled}} if scaled else values
+        optim = values.get("optim", {})
+        return {**values, "optim": {**optim, **scaled}} if scaled and isinstance(optim, Mapping) else values
 
     @property
     def torch_device(self) -> str:

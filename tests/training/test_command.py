@@ -114,6 +114,20 @@ def test_data_of_ones_own_needs_no_numbers(data, tmp_path, capsys):
     assert log(tmp_path, "test/none/loss")
 
 
+def test_one_set_of_ones_own_is_trained_on_and_nothing_is_evaluated(data, tmp_path):
+    import pyarrow.parquet as parquet
+
+    own = shutil.copytree(data, tmp_path / "data")
+    table = parquet.read_table(own / "metadata.parquet")
+    ids = table.column("BeatmapSetId").to_pylist()
+    parquet.write_table(table.filter([one == ids[0] for one in ids]), own / "metadata.parquet")
+    out = tmp_path / "out"
+    sizes = [*SMALL, f"model.overwrite={NETWORK}", f"output_dir={out}", "data.pool=8", "total_steps=2"]
+    assert main(["-cn", "v29", f"data.path={own}", *sizes]) == 0
+    assert [step for step, _ in log(out)] == [1, 2]
+    assert not log(out, "test/none/loss")
+
+
 def test_a_configuration_has_to_be_named(capsys):
     assert "name a configuration with -cn NAME" in refusal(capsys, ["data.path=x"])
 

@@ -297,6 +297,8 @@ def test_unknown_keys_get_a_suggestion():
         ("epochs", "optim.total_steps"),
         ("learning_rate", "optim.base_lr"),
         ("gradient_accumulation_steps", "optim.grad_acc"),
+        ("accumulate", "optim.grad_acc"),
+        ("lr2", "optim.base_lr_2"),
     ],
 )
 def test_words_of_the_field_lead_to_the_key(word, key):
