@@ -12,7 +12,7 @@ from osuT5.options import spelled
 STAGE_TEXT = {
     "model": "loading model",
     "audio": "reading",
-    "timing": "finding beats",
+    "timing": "detecting beats:",
     "verify": "verifying",
     "write": "writing",
 }

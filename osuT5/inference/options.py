@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from osuT5.events.profile import profile_names
+from osuT5.events.profile import load_profile, profile_names
 from osuT5.options import (
     Bool,
     Command,
@@ -23,6 +23,7 @@ from osuT5.options import (
     names_of,
     numbers,
     one_of,
+    spelled,
 )
 from osuT5.timing.constant import FASTEST_BPM, SLOWEST_BPM
 
@@ -34,8 +35,8 @@ WHOLE_WINDOW = 0.995
 USAGE = """python inference.py audio_path=SONG [key=value ...]     or, installed: mapperatorinator audio_path=SONG ...
 
 Turns a song into an osu! beatmap. Options that are not given take their value from the reference beatmap, the model's
-profile, the song, or the default below; --explain shows which. Options that you always want belong into a file of your
-own, configs/inference/NAME.yaml in a clone, FOLDER/NAME.yaml with --config-dir FOLDER otherwise; -cn NAME takes it."""
+profile, the song, or the default below; --explain shows which. To keep settings, put them into a preset file of
+your own: configs/inference/NAME.yaml in a clone, FOLDER/NAME.yaml with --config-dir FOLDER otherwise; -cn NAME takes it."""
 
 
 @contradiction("audio_path", "beatmap_path")
@@ -148,18 +149,18 @@ class InferenceOptions(Options):
     difficulty: Number | None = _map("star rating", ge=0, le=30)
     difficulties: numbers(ge=0, le=30) | None = _map("several star ratings for one set (not built yet)")
     beatmap_id: Int | None = _map("style of a beatmap (no published model uses it)", ge=0)
-    mapper_id: Int | None = _map("osu! user id whose style is wanted", ge=0)
+    mapper_id: Int | None = _map("osu! user id of the mapper to imitate", ge=0)
     year: Int | None = _map("year of submission", ge=2007, le=2077)
     hitsounded: Bool = _map("write hitsounds", True)
     keycount: Int = _map("keys of mania", 4, ge=1, le=18)
     hold_note_ratio: Number | None = _map("share of hold notes in mania", ge=0, le=1)
-    scroll_speed_ratio: Number | None = _map("changes of scroll speed for each time with objects", ge=0)
-    descriptors: Names | None = _map("what the map should be like")
-    negative_descriptors: Names | None = _map("what it should not be like; acts with cfg_scale above 1")
-    hp_drain_rate: Number | None = _map("HP", ge=0, le=10)
-    circle_size: Number | None = _map("CS", ge=0, le=10)
-    overall_difficulty: Number | None = _map("OD", ge=0, le=10)
-    approach_rate: Number | None = _map("AR", ge=0, le=10)
+    scroll_speed_ratio: Number | None = _map("scroll speed changes per distinct object time (taiko, mania)", ge=0)
+    descriptors: Names | None = _map("style tags that the map should have, such as 'jump aim'")
+    negative_descriptors: Names | None = _map("style tags that it should not have; needs cfg_scale above 1")
+    hp_drain_rate: Number | None = _map("HP drain rate", ge=0, le=10)
+    circle_size: Number | None = _map("circle size", ge=0, le=10)
+    overall_difficulty: Number | None = _map("overall difficulty", ge=0, le=10)
+    approach_rate: Number | None = _map("approach rate", ge=0, le=10)
     slider_multiplier: Number = _map("base slider velocity", 1.4, ge=0.4, le=3.6)
     slider_tick_rate: Number = _map("slider tick rate", 1.0, ge=0.5, le=8)
 
@@ -186,16 +187,16 @@ class InferenceOptions(Options):
     seed: Int | None = _sampling("same seed, same bytes; else random", ge=0, le=LARGEST_SEED)
     do_sample: Bool = _sampling("sample (true) or take the most probable token (false)", True)
     temperature: Number = _sampling("sampling temperature; 0 is greedy", 0.9, ge=0, le=10)
-    timing_temperature: Number = _sampling("of beat times", 0.1, ge=0, le=10)
-    mania_column_temperature: Number = _sampling("of mania columns", 0.8, ge=0, le=10)
-    taiko_hit_temperature: Number = _sampling("of taiko colours", 0.8, ge=0, le=10)
+    timing_temperature: Number = _sampling("sampling temperature of beat times", 0.1, ge=0, le=10)
+    mania_column_temperature: Number = _sampling("sampling temperature of mania columns", 0.8, ge=0, le=10)
+    taiko_hit_temperature: Number = _sampling("sampling temperature of taiko colours", 0.8, ge=0, le=10)
     timeshift_bias: Number = _sampling("added to the logits of all time tokens", 0.0, ge=-100, le=100)
     top_p: Number = _sampling("nucleus sampling; 1 is off", 0.9, ge=0, le=1)
     top_k: Int = _sampling("the most probable tokens only; 0 is off", 0, ge=0, le=1_000_000)
     cfg_scale: Number = _sampling("classifier-free guidance; 1 is off", 1.0, ge=0, le=100)
     num_beams: Int = _sampling("beam search (not built yet)", 1, ge=1, le=64)
-    lookback: Number = _sampling("share of a window that is filled with what was written before", 0.5, ge=0, le=0.99)
-    lookahead: Number = _sampling("share of a window left to the next one", 0.4, ge=0, le=0.99)
+    lookback: Number = _sampling("fraction of a window that is context from the windows before", 0.5, ge=0, le=0.99)
+    lookahead: Number = _sampling("fraction at the end of a window that the next window writes", 0.4, ge=0, le=0.99)
     parallel: Bool = _sampling("windows without what was written before (not built yet)", False)
     max_batch_size: Int = _sampling("windows encoded at once", 8, ge=1, le=1024)
     end_penalty: Number = _sampling("subtracted from the logits that end a window early", 0.0, ge=0, le=100)
@@ -241,10 +242,21 @@ Request = InferenceOptions
 
 
 def page_head() -> str:
-    """What stands above the tables of `docs/options.md`."""
-    return """# All options of a generation
+    """What stands above the tables of `docs/options.md`: how options are given, and what the embedded model says."""
+    profile = InferenceOptions.checked(load_profile("mini").generation, "mini")
+    own = {key: value for key, value in profile.items() if value != InferenceOptions.model_fields[key].default}
+    rows = "\n".join(f"| `{key}` | `{spelled(value)}` |" for key, value in sorted(own.items()) if key != "version")
+    return f"""# All options of a generation
 
 `python inference.py key=value ...`; written from `osuT5/inference/options.py` by `python -m osuT5.options write`. An
 option that is not given takes its value from the reference beatmap, the model's profile, the song, or the *default*
-here; `--explain` shows every value and where it is from. Presets (`-cn NAME`) lie in `configs/inference`: put your
-arguments into a file of your own there, or in any folder with `--config-dir FOLDER`, instead of typing them."""
+here, in that order; `--explain` shows every value and its source: asked (the command line), preset NAME, reference,
+tags (of the audio file), profile (of the model), rating (follows from the difficulty), song, default, or unset. Presets
+(`-cn NAME`) lie in `configs/inference`: put your arguments into a file of your own there, or in any folder with
+`--config-dir FOLDER`, instead of typing them.
+
+The profile of the embedded model differs from the defaults in:
+
+| option | embedded model |
+|---|---|
+{rows}"""

@@ -165,8 +165,8 @@ def type_in_words(annotation: Any) -> str:
         return "path"
     if get_origin(bare) is tuple:
         item = parts(get_args(bare)[0])[0]
-        return {int: "list of whole numbers", float: "list of numbers"}.get(item, "list of texts")
-    names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+        return {int: "list of integers", float: "list of numbers"}.get(item, "list of strings")
+    names = {bool: "true or false", int: "integer", float: "number", str: "string"}
     return names.get(bare, "mapping" if bare is dict or get_origin(bare) is dict else "value")
 
 

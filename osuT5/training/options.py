@@ -39,8 +39,8 @@ USAGE = """python osuT5/train.py -cn NAME data.path=FOLDER [output_dir=...] [sec
 torchrun --nproc_per_node=N osuT5/train.py ...            or, installed: mapperatorinator-train ...
 
 Trains a model, or a LoRA with enable_lora=true. A key may be written without its section where it names exactly one.
-Started again with the same output_dir, a run goes on from its newest checkpoint. Options that you always want belong
-into a file of your own, configs/train/NAME.yaml in a clone, FOLDER/NAME.yaml with --config-dir FOLDER otherwise."""
+Started again with the same output_dir, a run goes on from its newest checkpoint. To keep settings, put
+them into a preset file of your own: configs/train/NAME.yaml in a clone, FOLDER/NAME.yaml with --config-dir FOLDER."""
 ROPE_TYPES = ("default", "linear", "dynamic")
 _INIT = re.compile(r"true|default|gaussian|pissa(_niter_[1-9]\d*)?", re.IGNORECASE)
 INITS = ("true", "default", "gaussian", "pissa", "pissa_niter_4")
@@ -123,13 +123,13 @@ _lora = heading("LoRA")
 
 
 def _unknown(condition: str) -> Any:
-    return _samples(f"how often the condition {condition} is unknown, drawn for each window", ge=0, le=1)
+    return _samples(f"probability of dropping the condition {condition}, for each window", ge=0, le=1)
 
 
 class DataOptions(Section):
     """`data`"""
 
-    profile: one_of(*profile_names()) = _maps("model version whose tokens, windows and sizes null means", "v29")
+    profile: one_of(*profile_names()) = _maps("model version that gives the values of keys left null", "v29")
     dataset_type: one_of("mmrs", "web", "shards", "ors", "corpora") = _maps(
         "mmrs: of `osuT5.data.build`; web: archives on the hub; shards: of `osuT5.data.compile`; corpora: of "
         "`osuT5.data.corpora`; ors: the older format of tracks, osu! only, without years and statuses", "mmrs"
@@ -137,15 +137,15 @@ class DataOptions(Section):
     path: Path = _maps("the data set, where train_dataset_path is null")
     train_dataset_path: Path = _maps("folder, or hub id of a web data set")
     train_dataset_start: Int | None = _maps(
-        "first set in the order of ids (web: shard file); with end null: all", 0, ge=0
+        "index of the first set, sorted by id (web: of the first file); both null: all", 0, ge=0
     )
     train_dataset_end: Int | None = _maps("one past the last", 38689, ge=0)
     test_dataset_path: Path = _maps("null: the training data")
-    test_dataset_start: Int | None = _maps("as of training; start = end: nothing is evaluated", 38689, ge=0)
+    test_dataset_start: Int | None = _maps("the same for evaluation; equal to the end: no evaluation", 38689, ge=0)
     test_dataset_end: Int | None = _maps("one past the last", 39389, ge=0)
     val_fraction: Number = _maps(
-        "share of the sets, by id the last, that is evaluated, not trained on; in place of the four numbers above "
-        "where path is yours and none of them is given (recipe=improved); 0: nothing is evaluated", 0.1, ge=0, lt=1
+        "fraction of sets held out for evaluation, those with the highest ids; used where path is yours and none of "
+        "the four numbers above is given (recipe=improved); 0: no evaluation", 0.1, ge=0, lt=1
     )  # fmt: skip
     dataset_subset: Path = _maps("web: folder of the shard files")
     subset_ids: Ints | None = _maps("only these sets")
@@ -175,15 +175,15 @@ class DataOptions(Section):
     )
 
     cycle_length: Int = _batches(
-        "sets open at once, whose windows take turns, where lanes is null; 8 at least", 16, ge=1
+        "sets read at once whose windows alternate, where lanes is null; 8 at least", 16, ge=1
     )
-    lanes: Int | None = _batches("sets open at once; as many as divide the batch; null: by cycle_length", ge=1)
+    lanes: Int | None = _batches("sets read at once; has to divide the batch; null: by cycle_length", ge=1)
     pool: Int | None = _batches(
         "windows of the shuffle buffer; null: dataloader.balancer_buffer_size, where 0: 512, or none under compat",
         ge=0,
     )
     batching: one_of("similar", "balanced", "random") | None = _batches(
-        "windows of like length in a batch (little padding), as many tokens in each, or as they come; null: balanced "
+        "similar lengths in a batch (little padding), equal numbers of tokens, or random; null: balanced "
         "with a balancer buffer, else similar, or random under compat"
     )
 
@@ -248,21 +248,21 @@ class DataOptions(Section):
     add_empty_sequences_at_step: Int = _samples(
         "with add_empty_sequences=false: they count from this step on; -1: never", -1, ge=-1
     )
-    timing_random_offset: Int | None = _samples("times of the input are off by up to so many steps of 10 ms", ge=0)
-    timing_random_offset_2: Int | None = _samples("the same for all times of a window at once", ge=0)
-    timing_random_offset_prob: Share | None = _samples("how often", ge=0, le=1)
-    snapping_random_prob: Share | None = _samples("share of the input's snaps that are replaced", ge=0, le=1)
-    lookback: Share | None = _samples("share of a window whose events are given, not asked", ge=0, le=1)
-    lookback_prob: Share | None = _samples("how often, drawn once a map", ge=0, le=1)
-    lookahead: Share | None = _samples("share of a window at its end whose events are not written", ge=0, le=1)
+    timing_random_offset: Int | None = _samples("jitter of input times, in steps of 10 ms", ge=0)
+    timing_random_offset_2: Int | None = _samples("jitter common to all times of a window, in steps of 10 ms", ge=0)
+    timing_random_offset_prob: Share | None = _samples("probability of each jitter", ge=0, le=1)
+    snapping_random_prob: Share | None = _samples("fraction of input snap divisors that are replaced", ge=0, le=1)
+    lookback: Share | None = _samples("fraction of a window whose events are context without labels", ge=0, le=1)
+    lookback_prob: Share | None = _samples("probability of that, drawn once a map", ge=0, le=1)
+    lookahead: Share | None = _samples("fraction at the end of a window whose events are not labels", ge=0, le=1)
     frame_offset_augment_prob: Share | None = _samples(
-        "how often a map's first window begins at a random frame", ge=0, le=1
+        "probability that the first window of a map begins at a random frame", ge=0, le=1
     )
-    dt_augment_prob: Share | None = _samples("how often a set is played faster", ge=0, le=1)
-    dt_augment_range: Pair | None = _samples("how much faster")
-    dt_augment_sqrt: Bool | None = _samples("high speeds more often")
-    flip_horizontal_prob: Share | None = _samples("how often a set is mirrored", ge=0, le=1)
-    flip_vertical_prob: Share | None = _samples("how often a set is turned upside down", ge=0, le=1)
+    dt_augment_prob: Share | None = _samples("probability that a set is sped up", ge=0, le=1)
+    dt_augment_range: Pair | None = _samples("range of the speed-up")
+    dt_augment_sqrt: Bool | None = _samples("draw high speeds more often")
+    flip_horizontal_prob: Share | None = _samples("probability of mirroring a set left to right", ge=0, le=1)
+    flip_vertical_prob: Share | None = _samples("probability of mirroring a set top to bottom", ge=0, le=1)
     normalize_audio: Bool | None = _samples("divide the sound by its peak")
     rhythm_weight: Number = _samples("class weight of time tokens in the loss", 3.0, ge=0)
     label_smoothing: Number = _samples("of the loss; see recipe_options.label_smoothing", 0.0, ge=0, lt=1)
@@ -308,7 +308,7 @@ class LoaderOptions(Section):
     num_workers: Int = _loader("processes that read and cut; they change nothing but the speed", 4, ge=0, le=1024)
     pin_memory: Bool = _loader("batches in page-locked memory, for GPUs", True)
     drop_last: Bool = _loader(
-        "an evaluation leaves out its last short batch; in training there is none: the next epoch fills it", False
+        "drop the last incomplete batch of an evaluation (training has none)", False
     )
     balancer_buffer_size: Int = _loader(
         "0: off; else batches get about the same number of tokens (data.batching) out of a pool of so many windows "
@@ -384,16 +384,16 @@ class OptimOptions(Section):
     )
     warmup_steps: Int = _optim("linear warm-up from half the learning rate", 10000, ge=0)
     sustain_steps: Int = _optim("steps at the full learning rate after the warm-up", 0, ge=0)
-    decay_steps: Int | None = _optim("instead of sustain_steps: the last steps, in which the rate falls", ge=0)
+    decay_steps: Int | None = _optim("length of the decay at the end, instead of sustain_steps", ge=0)
     lr_scheduler: one_of("cosine", "linear") = _optim("how the learning rate falls", "cosine")
-    final_cosine: Number = _optim("learning rate at the end, for linear too", 1e-5, ge=0)
+    final_cosine: Number = _optim("learning rate at the end, whichever lr_scheduler", 1e-5, ge=0)
     weight_decay: Number = _optim("decoupled weight decay; what it touches says decay", 0.0, ge=0)
     grad_acc: Int = _optim("micro-batches of a step (gradient accumulation); divides batch_size", 32, ge=1)
-    grad_clip: Number = _optim("largest global norm of the gradient; 0: none", 1.0, ge=0)
+    grad_clip: Number = _optim("gradient clipping by global norm; 0: off", 1.0, ge=0)
     ema_decay: Number = _optim(
-        "of the moving average of the weights, which is what is evaluated and exported; 0: none", 0.0, ge=0, lt=1
+        "decay of the EMA of the weights, which is evaluated and exported; 0: off", 0.0, ge=0, lt=1
     )
-    betas: Betas | None = _optim("of the AdamW kinds; null: the published ones")
+    betas: Betas | None = _optim("betas of the AdamW optimisers; null: the published ones")
     second_rate: one_of("used", "decay_only") | None = _optim(
         "Muon's inner AdamW steps at base_lr_2 (used), or at base_lr while base_lr_2 only scales its decay; null: "
         "by recipe"
@@ -653,7 +653,7 @@ class TrainOptions(Options):
     device: Text = _run("auto, cpu, cuda, cuda:N; gpu is cuda, and an error where there is none", "auto")
     mixed_precision: one_of("no", "fp16", "bf16") = _run("autocast", "bf16")
     precision: one_of("fp32", "fp16", "bf16", "amp") | None = _run("type of the weights; amp and null: fp32", "fp32")
-    seed: Int = _run("of everything that is drawn", 42, ge=0, le=2**32 - 1)
+    seed: Int = _run("random seed", 42, ge=0, le=2**32 - 1)
     checkpoint_path: Path = _run("resume from this checkpoint folder; null: from the newest of output_dir, if any")
     pretrained_path: Path = _run("folder or hub id of the weights and vocabulary to start from; null: new ones")
     pretrained_gamemode: Int | None = _run("take its sub-checkpoint gamemode=N, where there is one", ge=0, le=3)

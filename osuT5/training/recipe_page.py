@@ -13,8 +13,8 @@ HEAD = """# All options of a training run
 
 `python osuT5/train.py -cn NAME section.key=value ...`; a key may be written without its section where it names exactly
 one. This page is written from `osuT5/training/options.py` by `python -m osuT5.options write`; *default* is that of
-`configs/train/default.yaml`, which the presets beside it change. Options that you always want belong into a preset of
-your own: a file there, or in any folder with `--config-dir FOLDER`. Keys of published configurations that cannot act
+`configs/train/default.yaml`, which the presets beside it change. To keep settings, put them into a preset
+file of your own, there or in any folder with `--config-dir FOLDER`. Keys of published configurations that cannot act
 here stand at the end: those that are accepted without effect, and those of which only one value is accepted.
 
 ```sh
@@ -25,10 +25,10 @@ python osuT5/train.py -cn v32 data.dataset_type=mmrs data.path=SETS data.descrip
 python osuT5/train.py -cn v29 --cfg job                      # shows the whole configuration and starts nothing
 ```
 
-## What parts `recipe=compat` from `recipe=improved`
+## Differences between `recipe=compat` and `recipe=improved`
 
-`compat` trains exactly as the published models were trained, oddities included; `improved`, the default, keeps their
-augmentation and rates and mends the oddities. Each difference is a key of its own: `recipe=improved
+`compat` trains exactly as the published models were trained, faults included; `improved`, the default, keeps their
+augmentation and learning rates and fixes the known faults. Each difference is a key of its own: `recipe=improved
 recipe_options.state=carried` changes one of them. These are all; where a published version has no such thing (pre
 tokens, label smoothing), its key changes nothing:
 """
