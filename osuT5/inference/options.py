@@ -35,8 +35,9 @@ WHOLE_WINDOW = 0.995
 USAGE = """python inference.py audio_path=SONG [key=value ...]     or, installed: mapperatorinator audio_path=SONG ...
 
 Turns a song into an osu! beatmap. Options that are not given take their value from the reference beatmap, the model's
-profile, the song, or the default below; --explain shows which. To keep settings, put them into a preset file of
-your own: configs/inference/NAME.yaml in a clone, FOLDER/NAME.yaml with --config-dir FOLDER otherwise; -cn NAME takes it."""
+profile, the song, or the default below; --explain shows which. To keep settings, put them into a preset file of your
+own and take it with -cn NAME: configs/inference/NAME.yaml in a clone, otherwise FOLDER/NAME.yaml with
+--config-dir FOLDER."""
 
 
 @contradiction("audio_path", "beatmap_path")
