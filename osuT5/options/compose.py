@@ -241,6 +241,9 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
         except (HydraException, ValueError):  # ValueError: numbers too long for Python
             typed.problems.append(f"{spelled(argument)} cannot be read; put the value in quotes: {key}=\"'value'\"")
             continue
+        if any(k.startswith(f"{key}.") for k in options.keys()) and not isinstance(parsed.value(), dict):
+            typed.problems.append(options.unknown(key))
+            continue
         if parsed.is_sweep_override() and not sweep:
             typed.problems.append(
                 f"{spelled(argument)} gives several values: add -m for several jobs, or write a list [a,b]"

@@ -207,6 +207,9 @@ def test_a_key_without_its_section(sweep, capsys):
     assert seen[0].more == {"temperature": 0.8, "a": {"b": 1}}
     assert sweep("every_steps=5", "lr=3", "optim=3")[0] == 2
     said = capsys.readouterr().err
+    assert sweep("optim.base_lr=1", "optim=3", "path=x")[0] == 2
+    assert "optim is a section" in capsys.readouterr().err
+    assert sweep("optim={base_lr: 0.5}")[1][0].optim.base_lr == 0.5
     assert "several sections" in said and "did you mean 'optim.base_lr'" in said and "optim is a section" in said
 
 
