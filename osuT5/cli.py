@@ -81,7 +81,7 @@ def run(
 
 def parse(arguments: Sequence[str], default: str, flags: Sequence[str] = ()) -> CommandLine:
     """Flags and overrides apart. Raises InputError for an unknown flag."""
-    typed, rest = CommandLine(default), list(arguments)
+    typed, rest, shown = CommandLine(default), list(arguments), []
     while rest:
         argument = rest.pop(0)
         flag, equals, value = argument.partition("=")
@@ -94,20 +94,25 @@ def parse(arguments: Sequence[str], default: str, flags: Sequence[str] = ()) -> 
             else:
                 typed.config_dir = Path(value).expanduser()
         elif argument in ("-h", "--help"):
-            typed.show = "help"
+            shown.append("help")
         elif argument in ("-c", "--cfg"):
             if rest and rest[0] in ("job", "all"):
                 rest.pop(0)
-            typed.show = "cfg"
+            shown.append("cfg")
         elif argument in ("-m", "--multirun"):
-            typed.show = "multirun"
+            shown.append("multirun")
         elif argument in flags:
-            typed.show = argument
+            shown.append(argument)
         elif argument.startswith("-"):
             bare = argument.lstrip("-").split("=")[0] or "key"
             raise InputError(f"unknown flag {argument}; options are written without dashes: {bare}=value, see --help")
         else:
             typed.overrides.append(argument)
+    if "help" in shown:
+        shown = ["help"]
+    if len(set(shown)) > 1:
+        raise InputError("--cfg, --explain and --multirun exclude each other; give one of them")
+    typed.show = shown[0] if shown else ""
     return typed
 
 

@@ -124,12 +124,16 @@ def _composed(
             _merge(values, override.key_or_group, override.value())
     for key, text in typed.texts.items():
         put(values, key, text)
+    problems = list(typed.problems)
     for key, value in list(leaves(values, options.keys())):
         if isinstance(value, str) and HYDRA_NAME.search(value):
-            put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
+            try:
+                put(values, key, HYDRA_NAME.sub(lambda found: _job_fact(found[1], job), value))
+            except InputError as error:
+                problems.append(f"{key}: {error}")
     layers = [*stated, Layer(ASKED, {key: get(values, key) for key in typed.keys})]
     origins = {key: layer.origin for layer in layers for key in layer.values}
-    return Composed(values, origins, typed.problems, layers)
+    return Composed(values, origins, problems, layers)
 
 
 def _merge(values: dict[str, Any], key: str, value: Any) -> None:
@@ -165,10 +169,16 @@ def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] =
     path = folder / f"{preset.name}.yaml"
     if path in within:
         raise InputError(f"{path}: builds on itself by way of {', '.join(file.stem for file in within)}")
-    stated = dict(read_preset(path))
+    stated = read_preset(path)
+    as_written = read_preset(path, texts=True)
+    for key in options.free_texts():  # `version: 010` is a text, whatever YAML makes of it
+        if get(stated, key) is not None and isinstance(get(as_written, key), str):
+            put(stated, key, get(as_written, key))
     bases = stated.pop("defaults", None) or []
     stated.pop("hydra", None)
     found: list[Layer] = []
+    if isinstance(bases, Mapping):
+        raise InputError(f"{path}: defaults: {spelled(bases)} is not a list of names of configurations")
     for base in as_list(bases) if "_self_" in as_list(bases) else [*as_list(bases), "_self_"]:
         if base == "_self_":
             found.append(Layer(f"preset {preset.name}", dict(leaves(stated, options.keys()))))
@@ -188,14 +198,22 @@ def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] =
     return found
 
 
-def read_preset(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file; numbers such as 1e-5 are numbers, a key stands once. Raises InputError."""
+def read_preset(path: Path, texts: bool = False) -> dict[str, Any]:
+    """The mapping in a YAML file; numbers such as 1e-5 are numbers, a key stands once. Raises InputError.
+
+    Args:
+        texts: every value as it is written.
+    """
+    import json
+
     import yaml
     from omegaconf._utils import get_yaml_loader
 
     try:
-        found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=get_yaml_loader())
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        loader = yaml.BaseLoader if texts else get_yaml_loader()
+        found = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader)
+        json.dumps(found, default=str, skipkeys=True)  # raises for what holds itself
+    except (yaml.YAMLError, OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if found is None:
         return {}
@@ -227,7 +245,11 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
         if problem:
             typed.problems.append(problem)
             continue
-        if key in free and match["prefix"] != "~":
+        if key in free and match["prefix"] == "~":
+            typed.texts[key] = None
+            typed.keys.append(key)
+            continue
+        if key in free:
             typed.texts[key] = None if value in ("", "null") else unquoted(value)
             typed.keys.append(key)
             continue

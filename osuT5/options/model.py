@@ -183,7 +183,7 @@ class Options(Section):
                 if not any(v == value and isinstance(v, bool) == isinstance(value, bool) for v in accepted):
                     allowed = " or ".join(spelled(v) for v in accepted)
                     found.append(f"{key}={spelled(value)} is not possible, only {allowed}: {reason}")
-            elif not (self.command.null_is_open and value in (None, "")):
+            elif not (self.command.null_is_open and (value is None or isinstance(value, str) and value == "")):
                 put(kept, key, value)
         wrong, sentences = self._try(kept)
         self._origins = {key: origin_of(key) for key, _ in leaves(kept, self.keys())}

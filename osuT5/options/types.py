@@ -73,7 +73,8 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _names(value: Any) -> list[Any]:
-    return list(dict.fromkeys(item if type(item) is int else _text(item) for item in as_list(value)))
+    whole = lambda item: isinstance(item, Integral) and not isinstance(item, bool)  # noqa: E731
+    return list(dict.fromkeys(int(item) if whole(item) else _text(item) for item in as_list(value)))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def test_lists_and_numbers():
     assert request.in_context == ("TIMING", "KIAI")
     assert request.difficulty == 5.5
     assert compose("descriptors=clean").descriptors == ("clean",)
+    assert compose("title=x", "~title").title is None
     assert compose("difficulty=", "~seed").asked() == {"audio_path": "x"}
 
 
@@ -129,6 +130,9 @@ def test_presets_of_ones_own(tmp_path):
     (tmp_path / "free.yaml").write_text("title: 'a ${b'\nartist: '${foo}'\n")
     (tmp_path / "v31.yaml").write_text("defaults: [v31, _self_]\nyear: 2012\n")
     (tmp_path / "empty.yaml").touch()
+    (tmp_path / "mapped.yaml").write_text("defaults: {a: b}")
+    (tmp_path / "endless.yaml").write_text("difficulty: &a [*a]")
+    (tmp_path / "texts.yaml").write_text("version: 010\ntitle: 1:30\nsource: 1e3\ntags: yes\nartist: null\n")
     mine = compose("seed=4", name="mine", config_dir=tmp_path)
     assert (mine.difficulty, mine.title, mine.seed) == (3, "a [b] c", 4)
     assert (mine.origin("difficulty"), mine.origin("seed")) == ("preset mine", "asked")
@@ -136,11 +140,13 @@ def test_presets_of_ones_own(tmp_path):
     assert (more.year, more.profile) == (2020, None)  # their own v29 goes before ours
     with pytest.raises(OptionErrors, match="did you mean 'difficulty'"):
         compose(name="wrong", config_dir=tmp_path)
-    for name in ("broken", "binary", "list", "one", "twice", "group"):
+    for name in ("broken", "binary", "list", "one", "twice", "group", "mapped", "endless"):
         with pytest.raises(InputError, match=name):
             compose(name=name, config_dir=tmp_path)
     free = compose(name="free", config_dir=tmp_path)
     assert (free.title, free.artist) == ("a ${b", "${foo}")
+    texts = compose(name="texts", config_dir=tmp_path)
+    assert (texts.version, texts.title, texts.source, texts.tags, texts.artist) == ("010", "1:30", "1e3", "yes", None)
     ours = compose(name="v31", config_dir=tmp_path)
     assert (ours.year, ours.profile) == (2012, "v31")
     assert compose(name="empty", config_dir=tmp_path).asked() == {"audio_path": "x"}
@@ -226,7 +232,7 @@ def test_many_jobs_run_one_after_the_other_and_the_worst_exit_code_counts(sweep,
 
 def test_the_name_of_a_job_is_known_only_to_jobs(sweep, capsys):
     assert sweep("output_dir=runs/${hydra:job.num}") == (2, [])
-    assert "--multirun" in capsys.readouterr().err
+    assert "output_dir: ${hydra:job.num} is known only" in capsys.readouterr().err
 
 
 def test_flags(sweep, capsys):
@@ -235,7 +241,8 @@ def test_flags(sweep, capsys):
     assert "optim.base_lr" in shown and "number, above 0; default 0.1" in shown
     assert sweep("--cfg", "job", "seed=7") == (0, [])
     assert "seed: 7" in capsys.readouterr().out
-    for wrong in (["--frobnicate"], ["-cn"], ["--config-dir"]):
+    assert sweep("--help", "-m", "seed=1,2") == (0, []) and sweep("-m", "--help") == (0, [])
+    for wrong in (["--cfg", "job", "-m", "seed=1,2"], ["-m", "--cfg"], ["--frobnicate"], ["-cn"], ["--config-dir"]):
         assert sweep(*wrong) == (2, [])
 
 

@@ -39,6 +39,8 @@ def test_values_of_other_libraries_are_taken():
     assert request == Request(
         audio_path="x", gamemode=3, difficulty=4, seed=3, in_context=["NONE"], difficulties=[1, 2]
     )
+    arrays = Request(audio_path="x", difficulties=np.array([1.0, 2.0]), descriptors=np.array([3, 4]))
+    assert (arrays.difficulties, arrays.descriptors) == ((1.0, 2.0), (3, 4))
     assert type(request.gamemode) is int and type(request.difficulty) is float and type(request.seed) is int
 
 
