@@ -64,7 +64,7 @@ def run(
         if typed.show == "multirun":
             return run_many(work, options, preset, typed.overrides)
         composed = compose(options, preset, typed.overrides)
-        read = options.read(composed.values, composed.origins, composed.problems, composed.layers)
+        read = options.read(composed.values, composed.layers, composed.problems)
         if typed.show == "cfg":
             open_ones = options.command.null_is_open  # null there: not known before model and song are
             print(values_text(composed.values if open_ones else read.model_dump(mode="json")))
@@ -123,7 +123,7 @@ def run_many(work: Callable[[O], int | None], options: type[O], preset: Any, ove
     def job(composed: Callable[[], Composed]) -> None:
         try:
             found = composed()
-            codes.append(work(options.read(found.values, found.origins, (), found.layers)) or 0)
+            codes.append(work(options.read(found.values, found.layers, found.problems)) or 0)
         except MapperatorinatorError as error:  # the other jobs go on
             print(f"error: {error}", file=sys.stderr)
             codes.append(error.exit_code)

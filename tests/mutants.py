@@ -732,8 +732,8 @@ MUTANTS = (
     mutant(
         "the profile goes before the reference",
         P + "resolve.py",
-        "            (REFERENCE, from_reference),\n            (PROFILE, generation_values(profile)),\n",
-        "            (PROFILE, generation_values(profile)),\n            (REFERENCE, from_reference),\n",
+        "            (REFERENCE, from_reference),\n            (PROFILE, from_profile),\n",
+        "            (PROFILE, from_profile),\n            (REFERENCE, from_reference),\n",
         RESOLVE + "test_the_reference_goes_before_the_profile",
     ),
     mutant(

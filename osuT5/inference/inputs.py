@@ -59,10 +59,7 @@ def read_inputs(request: Request) -> Inputs:
             problems.append(f"background: no such file: {request.background}")
     else:
         background = reference_background(request, reference)
-    try:
-        source = model_source(request.model_path)
-    except OptionErrors as error:
-        problems += error.problems
+    source = _model_source(request.model_path, problems)
     if problems:
         raise OptionErrors(problems)
     assert audio_path is not None and folder is not None
@@ -70,16 +67,16 @@ def read_inputs(request: Request) -> Inputs:
     return Inputs(request, audio_path, folder, reference, background, source, seed)
 
 
-def model_source(model_path: str | None) -> str:
+def _model_source(model_path: str | None, problems: list[str]) -> str:
     """Folder or hub id; `models/NAME` of a bundled model is found from every folder."""
     if not model_path:
         return str(EMBEDDED_MODEL)
     parts = Path(model_path).parts
-    if len(parts) == 2 and parts[0] == "models" and not Path(model_path).exists():
-        if not bundled(model_path).is_dir():
-            raise OptionErrors([f"model_path: there is no folder {model_path}; the bundled model is models/mini"])
-        return str(bundled(model_path))
-    return model_path
+    if len(parts) != 2 or parts[0] != "models" or Path(model_path).exists():
+        return model_path
+    if not bundled(model_path).is_dir():
+        problems.append(f"model_path: there is no folder {model_path}; the bundled model is models/mini")
+    return str(bundled(model_path))
 
 
 def _read_reference(path: Path, problems: list[str]) -> Beatmap | None:

@@ -18,7 +18,7 @@ from osuT5.beatmap import Beatmap
 from osuT5.errors import InputError, OptionErrors, suggestion
 from osuT5.events import Conditions, ContextType, Profile, conditions_of
 from osuT5.inference.inputs import reference_background
-from osuT5.inference.options import WHOLE_WINDOW, InferenceOptions, Request
+from osuT5.inference.options import InferenceOptions, Request, window_is_full
 from osuT5.inference.postprocess import difficulty_name, difficulty_values, song_names
 from osuT5.options import ASKED, DEFAULT
 from osuT5.timing import timing_of
@@ -164,12 +164,13 @@ def resolve_options(request: Request, profile: Profile, reference: Beatmap | Non
         from_reference["background"] = None if background is None else str(background)
         if reference.mode == MANIA and asked.get("gamemode") not in (None, MANIA):
             del from_reference["circle_size"]  # its number of keys
+    from_profile = generation_values(profile)
     values: dict[str, Any] = {}
     for name in request.keys():
         for origin, found in (
             (origins[name], asked),
             (REFERENCE, from_reference),
-            (PROFILE, generation_values(profile)),
+            (PROFILE, from_profile),
             (DEFAULT, {name: getattr(InferenceOptions.model_fields[name], "default", None)}),
         ):
             if found.get(name) not in (None, ""):
@@ -233,11 +234,9 @@ def check_against_model(options: ResolvedOptions, profile: Profile, reference: B
     if options.gamemode not in profile.gamemodes:
         modes = ", ".join(str(m) for m in profile.gamemodes)
         problems.append(f"gamemode={options.gamemode}: {profile.name} was trained for {modes} only")
-    if options.lookback + options.lookahead >= WHOLE_WINDOW:
-        problems.append(
-            f"lookback={options.lookback:g} and lookahead={options.lookahead:g} leave nothing to write: "
-            "keep the sum below 1"
-        )
+    full = window_is_full.says(options.lookback, options.lookahead)
+    if full:
+        problems.append(full)
     if problems:
         raise OptionErrors(problems)
 

@@ -63,15 +63,13 @@ class Composed:
 
     Attributes:
         values: by section.
-        origins: key -> "asked" or "preset NAME".
-        problems: what could not be read.
         layers: what the presets say, and what was typed, by key, the last to count last.
+        problems: what could not be read.
     """
 
     values: dict[str, Any]
-    origins: dict[str, str]
-    problems: list[str]
     layers: list[Layer]
+    problems: list[str]
 
 
 def preset_names(tree: str, config_dir: Path | None = None) -> list[str]:
@@ -132,8 +130,7 @@ def _composed(
             except InputError as error:
                 problems.append(f"{key}: {error}")
     layers = [*stated, Layer(ASKED, {key: get(values, key) for key in typed.keys})]
-    origins = {key: layer.origin for layer in layers for key in layer.values}
-    return Composed(values, origins, problems, layers)
+    return Composed(values, layers, problems)
 
 
 def _merge(values: dict[str, Any], key: str, value: Any) -> None:
@@ -170,10 +167,10 @@ def stated_in(options: type[Options], preset: Preset, within: tuple[Path, ...] =
     if path in within:
         raise InputError(f"{path}: builds on itself by way of {', '.join(file.stem for file in within)}")
     stated = read_preset(path)
-    as_written = read_preset(path, texts=True)
-    for key in options.free_texts():  # `version: 010` is a text, whatever YAML makes of it
-        if get(stated, key) is not None and isinstance(get(as_written, key), str):
-            put(stated, key, get(as_written, key))
+    typed = [key for key in options.free_texts() if not isinstance(get(stated, key), (str, type(None)))]
+    as_written = read_preset(path, texts=True) if typed else {}
+    for key in typed:  # `version: 010` is a text, whatever YAML makes of it
+        put(stated, key, get(as_written, key))
     bases = stated.pop("defaults", None) or []
     stated.pop("hydra", None)
     found: list[Layer] = []
@@ -245,16 +242,12 @@ def sort_overrides(options: type[Options], arguments: Iterable[str], sweep: bool
         if problem:
             typed.problems.append(problem)
             continue
-        if key in free and match["prefix"] == "~":
-            typed.texts[key] = None
-            typed.keys.append(key)
-            continue
-        if key in free:
-            typed.texts[key] = None if value in ("", "null") else unquoted(value)
-            typed.keys.append(key)
-            continue
-        # a mapping is merged into the one that is there, new names included, which Hydra wants to be told
         deleted = match["prefix"] == "~"
+        if key in free:
+            typed.texts[key] = None if deleted or value in ("", "null") else unquoted(value)
+            typed.keys.append(key)
+            continue
+        # ++: Hydra's own configuration of the jobs of --multirun may lack the key
         if deleted and options.command.null_is_open:
             deleted, value = False, "null"
         override = f"~{key}" if deleted else f"++{key}={value}"

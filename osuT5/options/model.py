@@ -136,29 +136,22 @@ class Options(Section):
     _ignored: tuple[str, ...] = PrivateAttr(default=())
 
     def __init__(self, /, **values: Any):
-        origin_of = lambda key: ASKED  # noqa: E731
         layers = [Layer(ASKED, dict(leaves(values, self.keys())))]
-        self._validate(self.completed(values, layers), origin_of, ())
+        self._validate(self.completed(values, layers), layers)
 
     @classmethod
     def read(
-        cls: type[Self],
-        values: Mapping[str, Any],
-        origins: Mapping[str, str],
-        problems: Sequence[str] = (),
-        layers: Sequence[Layer] = (),
+        cls: type[Self], values: Mapping[str, Any], layers: Sequence[Layer], problems: Sequence[str] = ()
     ) -> Self:
         """Options of composed values.
 
         Args:
-            origins: key -> where its value is from.
-            problems: what is known to be wrong already.
             layers: what presets say and what was typed, the last to count last.
+            problems: what is known to be wrong already.
         Raises: OptionErrors.
         """
         made = cls.__new__(cls)
-        origin_of = lambda key: origins.get(key, DEFAULT)  # noqa: E731
-        made._validate(cls.completed(values, layers), origin_of, problems)
+        made._validate(cls.completed(values, layers), layers, problems)
         return made
 
     @classmethod
@@ -169,11 +162,12 @@ class Options(Section):
     def _validate(
         self,
         values: Mapping[str, Any],
-        origin_of: Callable[[str], str],
-        problems: Sequence[str],
+        layers: Sequence[Layer],
+        problems: Sequence[str] = (),
         rules: Sequence[Contradiction] | None = None,
     ) -> None:
         found, ignored = list(problems), []
+        origins = {key: layer.origin for layer in layers for key in layer.values}
         kept: dict[str, Any] = {}
         for key, value in leaves(values, self.keys()):
             if key in self.command.without_effect:
@@ -186,7 +180,7 @@ class Options(Section):
             elif not (self.command.null_is_open and (value is None or isinstance(value, str) and value == "")):
                 put(kept, key, value)
         wrong, sentences = self._try(kept)
-        self._origins = {key: origin_of(key) for key, _ in leaves(kept, self.keys())}
+        self._origins = {key: origins[key] for key, _ in leaves(kept, self.keys()) if key in origins}
         found += sentences
         for rule in self.command.contradictions if rules is None else rules:
             if not wrong.intersection(rule.keys):
@@ -194,7 +188,7 @@ class Options(Section):
                 found += [said] if isinstance(said, str) else said or []
         if found:
             raise OptionErrors(found)
-        self._ignored = tuple(key for key in ignored if origin_of(key) == ASKED)
+        self._ignored = tuple(key for key in ignored if origins.get(key) == ASKED)
 
     def _given(self, key: str) -> Any:
         return None if self.command.null_is_open and self.origin(key) == DEFAULT else self.get(key)
@@ -285,7 +279,7 @@ class Options(Section):
         """
         try:
             made = cls.__new__(cls)
-            made._validate(values, lambda key: ASKED, (), rules=())
+            made._validate(values, [Layer(ASKED, values)], rules=())
         except OptionErrors as error:
             raise OptionErrors([f"{source}: {problem}" for problem in error.problems]) from error
         return made.asked()
@@ -312,10 +306,13 @@ class Options(Section):
     def replace(self: Self, **changes: Any) -> Self:
         """The same with other values, checked again. `section={...}` changes single options of a section."""
         values = self.asked()
-        for key, value in leaves(changes, self.keys()):
+        layers = [Layer(origin, {key: self.get(key)}) for key, origin in self._origins.items()]
+        layers.append(Layer(ASKED, dict(leaves(changes, self.keys()))))
+        for key, value in layers[-1].values.items():
             put(values, key, value)
-        changed = dict.fromkeys((key for key, _ in leaves(changes, self.keys())), ASKED)
-        return type(self).read(values, {**self._origins, **changed})
+        made = type(self).__new__(type(self))
+        made._validate(values, layers)
+        return made
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -105,7 +105,6 @@ Shares = Annotated[dict[int, float], BeforeValidator(_shares)]
 Pair = Annotated[tuple[Number, Number], BeforeValidator(_range)]
 Betas = Annotated[numbers(ge=0, lt=1), BeforeValidator(_betas)]
 TextList = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Share = Number
 
 _run = heading("The run")
 _maps = heading("Data: which maps")
@@ -236,33 +235,33 @@ class DataOptions(Section):
 
     context_weights: numbers(ge=0) | None = _samples("how often each of context_types is drawn; []: all alike")
     max_pre_token_len: Int | None = _samples("with add_pre_tokens: the last so many events; 0 or less: all", ge=-1)
-    class_dropout_prob: Share | None = _unknown("beatmap_id")
-    diff_dropout_prob: Share | None = _unknown("difficulty")
-    mapper_dropout_prob: Share | None = _unknown("mapper_id")
-    cs_dropout_prob: Share | None = _unknown("circle_size")
-    year_dropout_prob: Share | None = _unknown("year")
-    hold_note_ratio_dropout_prob: Share | None = _unknown("hold_note_ratio")
-    scroll_speed_ratio_dropout_prob: Share | None = _unknown("scroll_speed_ratio")
-    descriptor_dropout_prob: Share | None = _unknown("descriptors")
+    class_dropout_prob: Number | None = _unknown("beatmap_id")
+    diff_dropout_prob: Number | None = _unknown("difficulty")
+    mapper_dropout_prob: Number | None = _unknown("mapper_id")
+    cs_dropout_prob: Number | None = _unknown("circle_size")
+    year_dropout_prob: Number | None = _unknown("year")
+    hold_note_ratio_dropout_prob: Number | None = _unknown("hold_note_ratio")
+    scroll_speed_ratio_dropout_prob: Number | None = _unknown("scroll_speed_ratio")
+    descriptor_dropout_prob: Number | None = _unknown("descriptors")
     add_empty_sequences: Bool = _samples("windows in which nothing happens", True)
     add_empty_sequences_at_step: Int = _samples(
         "with add_empty_sequences=false: they count from this step on; -1: never", -1, ge=-1
     )
     timing_random_offset: Int | None = _samples("jitter of input times, in steps of 10 ms", ge=0)
     timing_random_offset_2: Int | None = _samples("jitter common to all times of a window, in steps of 10 ms", ge=0)
-    timing_random_offset_prob: Share | None = _samples("probability of each jitter", ge=0, le=1)
-    snapping_random_prob: Share | None = _samples("fraction of input snap divisors that are replaced", ge=0, le=1)
-    lookback: Share | None = _samples("fraction of a window whose events are context without labels", ge=0, le=1)
-    lookback_prob: Share | None = _samples("probability of that, drawn once a map", ge=0, le=1)
-    lookahead: Share | None = _samples("fraction at the end of a window whose events are not labels", ge=0, le=1)
-    frame_offset_augment_prob: Share | None = _samples(
+    timing_random_offset_prob: Number | None = _samples("probability of each jitter", ge=0, le=1)
+    snapping_random_prob: Number | None = _samples("fraction of input snap divisors that are replaced", ge=0, le=1)
+    lookback: Number | None = _samples("fraction of a window whose events are context without labels", ge=0, le=1)
+    lookback_prob: Number | None = _samples("probability of that, drawn once a map", ge=0, le=1)
+    lookahead: Number | None = _samples("fraction at the end of a window whose events are not labels", ge=0, le=1)
+    frame_offset_augment_prob: Number | None = _samples(
         "probability that the first window of a map begins at a random frame", ge=0, le=1
     )
-    dt_augment_prob: Share | None = _samples("probability that a set is sped up", ge=0, le=1)
+    dt_augment_prob: Number | None = _samples("probability that a set is sped up", ge=0, le=1)
     dt_augment_range: Pair | None = _samples("range of the speed-up")
     dt_augment_sqrt: Bool | None = _samples("draw high speeds more often")
-    flip_horizontal_prob: Share | None = _samples("probability of mirroring a set left to right", ge=0, le=1)
-    flip_vertical_prob: Share | None = _samples("probability of mirroring a set top to bottom", ge=0, le=1)
+    flip_horizontal_prob: Number | None = _samples("probability of mirroring a set left to right", ge=0, le=1)
+    flip_vertical_prob: Number | None = _samples("probability of mirroring a set top to bottom", ge=0, le=1)
     normalize_audio: Bool | None = _samples("divide the sound by its peak")
     rhythm_weight: Number = _samples("class weight of time tokens in the loss", 3.0, ge=0)
     label_smoothing: Number = _samples("of the loss; see recipe_options.label_smoothing", 0.0, ge=0, lt=1)

@@ -7,7 +7,7 @@ import pytest
 from osuT5 import cli
 from osuT5.errors import InputError, OptionErrors
 from osuT5.inference.options import Request
-from osuT5.options import Command, Int, Number, Options, PathText, Section, Table, option, section
+from osuT5.options import Command, Int, Layer, Number, Options, PathText, Section, Table, option, section
 from osuT5.options.compose import compose as compose_values
 from osuT5.options.compose import find_preset
 
@@ -15,8 +15,8 @@ from osuT5.options.compose import find_preset
 def compose(*overrides, name="mini", config_dir=None):
     """The values of a preset with overrides, as a request."""
     found = compose_values(Request, find_preset("inference", name, config_dir), overrides)
-    origins = {"audio_path": "asked", **found.origins}
-    return Request.read({"audio_path": "x", **_given(found.values)}, origins, found.problems)
+    layers = [Layer("asked", {"audio_path": "x"}), *found.layers]
+    return Request.read({"audio_path": "x", **_given(found.values)}, layers, found.problems)
 
 
 def _given(values):

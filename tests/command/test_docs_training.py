@@ -93,6 +93,6 @@ def test_a_shown_command_is_one_that_the_program_takes(program, arguments):
         return
     found = compose(options, preset, typed.overrides)
     try:
-        options.read(found.values, found.origins, found.problems, found.layers)
+        options.read(found.values, found.layers, found.problems)
     except OptionErrors as error:
         assert all(any(words in problem for words in ABOUT_PATHS) for problem in error.problems), error

@@ -26,7 +26,7 @@ UNKNOWN = ("data.ranked_statuses=null", "data.min_year=null", "data.max_year=nul
 def opened(*overrides):
     """The source and vocabulary of the training split of v32."""
     found = compose(TrainOptions, find_preset("train", "v32"), overrides)
-    run = open_run(TrainOptions.read(found.values, found.origins, found.problems))
+    run = open_run(TrainOptions.read(found.values, found.layers, found.problems))
     return open_data(run, run.train, run.recipe)
 
 

@@ -61,7 +61,7 @@ def composed():
     found = {}
     for name in NAMES:
         values = compose(TrainOptions, find_preset("train", name), ["recipe=compat", "data.path=somewhere"])
-        found[name] = TrainOptions.read(values.values, values.origins, values.problems)
+        found[name] = TrainOptions.read(values.values, values.layers, values.problems)
     return found
 
 
@@ -153,7 +153,7 @@ def test_the_command_of_the_older_readme_works_literally():
         "test_dataset_end=100"
     )
     found = compose(TrainOptions, find_preset("train", "train_v29"), line.split())
-    settings = open_run(TrainOptions.read(found.values, found.origins, found.problems))
+    settings = open_run(TrainOptions.read(found.values, found.layers, found.problems))
     assert settings.profile.name == "v29"
     assert (settings.train.path, settings.train.filter.start, settings.train.filter.end) == ("/songs", 0, 90)
     assert (settings.test.path, settings.test.filter.start, settings.test.filter.end) == ("/songs", 90, 100)

@@ -32,7 +32,7 @@ def composed_of(name):
 def options(*overrides, name="v29"):
     """As on the command line, but without composing the preset anew for every case."""
     base = composed_of(name)
-    values, asked, problems = copy.deepcopy(base.values), {"data.path": "asked"}, []
+    values, asked, problems = copy.deepcopy(base.values), ["data.path"], []
     for text in overrides:
         key, value = text.split("=", 1)
         found, problem = whole_key(TrainOptions, key)
@@ -42,10 +42,10 @@ def options(*overrides, name="v29"):
         value = yaml.safe_load(value)
         before = get(values, found)
         put(values, found, {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value)
-        asked[found] = "asked"
+        asked.append(found)
     preset = compose(TrainOptions, find_preset("train", name), [])
     layers = [*preset.layers, Layer("asked", {key: get(values, key) for key in asked})]
-    return TrainOptions.read(values, {**preset.origins, **asked}, problems, layers)
+    return TrainOptions.read(values, layers, problems)
 
 
 def settings(*overrides, name="v29"):
@@ -372,7 +372,7 @@ def test_lengths_scale_in_a_preset_of_ones_own_too(tmp_path):
 
     def optim(name, *arguments):
         found = compose(TrainOptions, find_preset("train", name, tmp_path), arguments)
-        return TrainOptions.read(found.values, found.origins, found.problems, found.layers).optim
+        return TrainOptions.read(found.values, found.layers, found.problems).optim
 
     assert optim("mine").warmup_steps == 305 and optim("mine", "total_steps=200").warmup_steps == 30
     assert optim("stated").warmup_steps == 7
